@@ -1,0 +1,85 @@
+"""What `--keep` leaves behind besides the services: the addresses, the passwords and a way to test against them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from environments.system import ClusterAddresses
+
+OWN = {"process-faults", "link-faults"}
+"""Capabilities that only the driver which started the services can have."""
+
+
+def describe(where: ClusterAddresses, capabilities: Iterable[str], state: Path, keeper: int, results: Path) -> str:
+    """Write `reach.sh` (readable by its owner only) and `kept.yaml`; return the text for the console.
+
+    Args:
+        where: addresses and passwords.
+        capabilities: what the environment declared.
+        state: the services' directory, removed when they end; `reach.sh` goes there.
+        keeper: process id that SIGTERM ends the services with.
+        results: this run's artifacts; `kept.yaml` goes there.
+    """
+    assert where.superuser is not None
+    assert where.redis_password is not None
+    secrets = {
+        "CLUSTER_PASSWORD": where.owner.password.value,
+        "CLUSTER_SUPERUSER_PASSWORD": where.superuser.password.value,
+        "CLUSTER_REDIS_PASSWORD": where.redis_password.value,
+    }
+    reach = state / "reach.sh"
+    reach.touch(mode=0o600)
+    psql = {
+        "PGHOST": where.primary.host,
+        "PGPORT": str(where.primary.port),
+        "PGDATABASE": where.database,
+        "PGUSER": where.owner.user,
+        "PGPASSWORD": where.owner.password.value,
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in (secrets | psql).items()]
+    reach.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    environment = results / "kept.yaml"
+    environment.write_text(
+        yaml.safe_dump(_external(where, sorted(set(capabilities) - OWN)), sort_keys=False), encoding="utf-8"
+    )
+    return (
+        "The services stay up:\n"
+        f"  primary {where.primary}   replicas {where.replicas}   redis {where.redis}\n"
+        f"  statistics {where.haproxy_statistics}   Patroni {' '.join(where.patroni)}\n"
+        f"  passwords:       . {reach}     (then: psql, or the next line)\n"
+        f"  test them again: ./run.sh --environment {environment}\n"
+        f"  end them:        kill {keeper}"
+    )
+
+
+def _external(where: ClusterAddresses, capabilities: list[str]) -> dict[str, object]:
+    """The environment file with which the external driver tests the kept services."""
+    assert where.superuser is not None
+    return {
+        "name": "kept",
+        "driver": "external",
+        "systems": {
+            "cluster": {
+                "capabilities": capabilities,
+                "addresses": {
+                    "primary": str(where.primary),
+                    "replicas": str(where.replicas),
+                    "haproxy_statistics": where.haproxy_statistics,
+                    "patroni": list(where.patroni),
+                    "redis": str(where.redis),
+                    "cache": where.cache,
+                    "citus_coordinator": str(where.citus.coordinator) if where.citus else None,
+                    "database": where.database,
+                    "user": where.owner.user,
+                    "password": "%{CLUSTER_PASSWORD}",
+                    "superuser": where.superuser.user,
+                    "superuser_password": "%{CLUSTER_SUPERUSER_PASSWORD}",
+                    "redis_password": "%{CLUSTER_REDIS_PASSWORD}",
+                },
+            }
+        },
+    }

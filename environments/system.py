@@ -1,0 +1,185 @@
+"""What a keyword library may know of a running system, whichever driver provides it.
+
+A driver hands out one `ClusterSystem`. Addresses are those a client of the system would use; how the
+services were started stays inside the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from robot.api.types import Secret
+
+from environments.config import Vector
+
+Kind = Literal["real", "reference"]
+LinkCondition = Mapping[str, float | str | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A TCP address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read `host:port`.
+
+        Raises:
+            ValueError: the text is not of that form.
+        """
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdigit():
+            raise ValueError(f"'{text}' is not an address; write host:port")
+        return cls(host, int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user of a server with its password."""
+
+    user: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """One line of the fingerprint: what answered, where, and where the program came from."""
+
+    name: str
+    kind: Kind
+    version: str
+    address: str
+    program: str
+    provider: str  # "environment file", "PATH", "Python package ..." or "external"
+
+
+@dataclass(frozen=True)
+class CitusAddresses:
+    """A Citus coordinator and its workers."""
+
+    coordinator: Endpoint
+    workers: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True)
+class ClusterAddresses:
+    """How clients reach the cluster. None: the environment does not declare that service."""
+
+    primary: Endpoint  # through HAProxy
+    replicas: Endpoint  # through HAProxy
+    database: str
+    owner: Login  # owns the schema
+    superuser: Login | None
+    patroni: tuple[str, ...] = ()  # REST base URLs; the current ones are read from /cluster
+    haproxy_statistics: str | None = None
+    redis: Endpoint | None = None
+    redis_password: Secret | None = None
+    cache: str | None = None  # base URL of the reference cache client
+    citus: CitusAddresses | None = None
+
+
+class ServiceControl(Protocol):
+    """What faults may do to one service. A member is Patroni and its PostgreSQL as one service."""
+
+    name: str
+
+    def processes(self, part: str = "all") -> Sequence[int]:
+        """Process ids now alive; `part` is "all", "patroni", "postmaster" or "walsenders" of a member."""
+
+    def roots(self) -> Sequence[int]:
+        """Process ids that all others of the service descend from; cheap, for who asks often."""
+
+    def stop(self) -> None:
+        """Stop as an operator would (SIGTERM) and wait until it is gone."""
+
+    def kill(self, part: str = "all") -> Sequence[int]:
+        """SIGKILL a part at once; return the process ids hit."""
+
+    def freeze(self, part: str = "all") -> Sequence[int]:
+        """SIGSTOP a part; return the process ids hit."""
+
+    def resume(self, part: str = "all") -> Sequence[int]:
+        """SIGCONT what `freeze` stopped."""
+
+    def start(self) -> None:
+        """Start it again after `stop` or `kill`; returns before it is ready."""
+
+
+class ClusterSystem(Protocol):
+    """The distributed PostgreSQL cluster as the libraries see it."""
+
+    capabilities: frozenset[str]
+    addresses: ClusterAddresses
+    vector: Vector
+    facts: Sequence[ServiceFacts]
+    services: Mapping[str, ServiceControl]  # empty when external; members by their Patroni name
+
+    links: Mapping[str, Endpoint]  # link name -> where its client connects; empty without "link-faults"
+
+    def set_link(self, link: str, condition: LinkCondition | None) -> None:
+        """Put a link in a condition (None: healthy), see `environments/embedded/links.py`."""
+
+    def link_counters(self, link: str) -> Mapping[str, int]:
+        """Counts of what passed a link and what it refused: the proxy's own view, independent of `set_link`."""
+
+    def stop(self) -> list[str]:
+        """Stop what the driver started; return what is left of it, one line each (empty: nothing)."""
+
+    def keep(self, results: Path) -> str:
+        """Let it outlive this run; return how to reach and how to end it."""
+
+
+@dataclass
+class Running:
+    """The environment in use in this process."""
+
+    name: str
+    driver: str
+    profile: str
+    results: str  # directory of this run's artifacts
+    timeout_multiplier: float
+    seed: int
+    defect: str | None = None
+    cluster: ClusterSystem | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+_running: Running | None = None
+
+
+def running() -> Running:
+    """Return the environment this run uses.
+
+    Raises:
+        RuntimeError: no suite has started one.
+    """
+    if _running is None:
+        raise RuntimeError("no environment is in use; import resources/environment.resource and start the system first")
+    return _running
+
+
+def use(environment: Running | None) -> None:
+    """Make an environment the one `running()` returns; None when it has ended."""
+    global _running
+    _running = environment
+
+
+def cluster() -> ClusterSystem:
+    """Return the running cluster.
+
+    Raises:
+        RuntimeError: it has not been started.
+    """
+    system = running().cluster
+    if system is None:
+        raise RuntimeError("the system 'cluster' is not running; its suite folder starts it")
+    return system

@@ -1,0 +1,70 @@
+"""What the rest of the libraries may ask about the run they are in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from environments.system import running
+
+_criterion = ""
+
+
+def criterion() -> str:
+    """Return the id of the criterion whose test runs now, "" outside a test."""
+    return _criterion
+
+
+def set_criterion(identifier: str) -> None:
+    """Name the criterion whose test begins, "" when it has ended."""
+    global _criterion
+    _criterion = identifier
+
+
+def results() -> Path:
+    """Return the directory of this run's artifacts."""
+    return Path(running().results)
+
+
+@contextmanager
+def timed(what: str, kind: Literal["startup", "teardown", "waiting", "measuring"]) -> Iterator[None]:
+    """Add how long a step took to `timings.jsonl`, so that the summary can say where the time went."""
+    begin = time.monotonic()
+    try:
+        yield
+    finally:
+        record_time(what, kind, time.monotonic() - begin)
+
+
+def record_time(what: str, kind: str, seconds: float) -> None:
+    """Append one line to `timings.jsonl`, for something that has just ended.
+
+    Steps may lie within one another; with their ends known, reports count no second twice.
+    """
+    ended = round(time.time(), 3)
+    line = {"what": what, "kind": kind, "seconds": round(seconds, 3), "ended": ended, "criterion": criterion() or None}
+    with (results() / "timings.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def record_value(of: str, value: float, unit: str) -> None:
+    """Append one measured number to `values.jsonl`, so that the report shows it beside the criterion's budget.
+
+    Args:
+        of: as the budget in `variables/criteria.yaml` names it, such as "write gap".
+        value: in the budget's unit.
+        unit: such as "s".
+
+    Without a run (a keyword called from a unit test) nothing is written.
+    """
+    try:
+        directory = results()
+    except RuntimeError:
+        return
+    line = {"criterion": criterion() or None, "of": of, "value": value, "unit": unit}
+    with (directory / "values.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")

@@ -1,0 +1,5 @@
+"""Keywords for what clients were told of their writes, and who accepted them."""
+
+from LedgerLibrary.keywords import LedgerLibrary
+
+__all__ = ["LedgerLibrary"]

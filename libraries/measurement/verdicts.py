@@ -1,0 +1,68 @@
+"""Verdicts have three values: a measurement that settles nothing is neither a pass nor a failure.
+
+`Inconclusive` is an `AssertionError`, so that a test which raises it can never be green; its message begins
+with `INCONCLUSIVE: `, by which reports and the proof tell it from a failure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREFIX = "INCONCLUSIVE: "
+
+
+class Verdict(StrEnum):
+    """What a criterion's evidence says."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Inconclusive(AssertionError):
+    """The evidence is too weak to decide either way.
+
+    Robot Framework reports the message without the exception's name in front.
+    """
+
+    ROBOT_SUPPRESS_NAME = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason if reason.startswith(PREFIX) else PREFIX + reason)
+
+    @property
+    def reason(self) -> str:
+        """The message without its prefix."""
+        return str(self).removeprefix(PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and the sentence that explains it, with expected and actual value, unit and sample size."""
+
+    verdict: Verdict
+    reason: str
+
+    def require(self) -> None:
+        """Do nothing on a pass.
+
+        Raises:
+            AssertionError: the verdict is fail.
+            Inconclusive: the verdict is inconclusive.
+        """
+        match self.verdict:
+            case Verdict.PASS:
+                return
+            case Verdict.FAIL:
+                raise AssertionError(self.reason)
+            case Verdict.INCONCLUSIVE:
+                raise Inconclusive(self.reason)
+
+    def __bool__(self) -> bool:
+        """Refuse to be a truth value: three values do not fit in two.
+
+        Raises:
+            TypeError: always; compare `.verdict` or call `.require()`.
+        """
+        raise TypeError("a judgement is not a boolean; compare its .verdict or call .require()")

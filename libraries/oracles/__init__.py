@@ -1,0 +1,1 @@
+"""Judging: pure functions from recorded histories to findings. No input or output but reading a history."""

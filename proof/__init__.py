@@ -1,0 +1,1 @@
+"""Shows that every criterion can fail: each is run on a system with a defect it must catch."""

@@ -1,0 +1,42 @@
+"""How to reach a system that was kept up is told on every console."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+import EnvironmentLibrary
+from environments.system import Running, running, use
+from runner import progress
+
+TEXT = "kept: psql 127.0.0.1:5432"
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch):
+    """Keep a system up, and return what Robot Framework's own console was told."""
+    lines: list[str] = []
+    cluster = SimpleNamespace(name="cluster")
+    monkeypatch.setattr("environments.keep_cluster", lambda system, results: TEXT)
+    monkeypatch.setattr(
+        EnvironmentLibrary, "BuiltIn", lambda: SimpleNamespace(get_variable_value=lambda name, default: True)
+    )
+    monkeypatch.setattr("robot.api.logger.console", lines.append)
+    use(Running("kept", "embedded", "quick", str(tmp_path), 1.0, 7, cluster=cluster))
+    yield lines
+    progress.observe(None)
+    use(None)
+
+
+def test_our_console_shows_it_above_its_status_line(said):
+    shown: list[tuple[str, str]] = []
+    progress.observe(lambda kind, text: shown.append((kind, text)))
+    EnvironmentLibrary.EnvironmentLibrary().stop_system("cluster")
+    assert (shown, said) == ([("note", TEXT)], [])
+    assert running().cluster is None
+
+
+def test_another_console_shows_it_too(said):
+    EnvironmentLibrary.EnvironmentLibrary().stop_system("cluster")
+    assert said == [TEXT]

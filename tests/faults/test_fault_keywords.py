@@ -1,0 +1,221 @@
+"""The keywords in real, tiny Robot Framework runs against tiny services."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from robot import result
+from robot.api import ExecutionResult
+from robot.run import run as run_robot
+
+from environments.config import ROOT
+from environments.system import Running, use
+from FaultLibrary import faults_in_force, observers
+from runner import progress
+from tests.faults.fakes import TinySystem
+
+Run = Callable[[str], result.TestSuite]
+
+SUITE = """
+*** Settings ***
+Library    FaultLibrary
+
+*** Test Cases ***
+{tests}
+"""
+
+
+@pytest.fixture
+def environment(system: TinySystem, tmp_path: Path) -> Iterator[Running]:
+    one = Running("unit", "embedded", "quick", str(tmp_path), 1.0, 1, cluster=system)
+    use(one)
+    yield one
+    use(None)
+
+
+@pytest.fixture
+def run(environment: Running, tmp_path: Path) -> Run:
+    def run(tests: str) -> result.TestSuite:
+        (tmp_path / "suite.robot").write_text(SUITE.format(tests=textwrap.dedent(tests).strip()))
+        output = tmp_path / "output.xml"
+        run_robot(str(tmp_path / "suite.robot"), output=str(output), log=None, report=None, console="none")
+        return ExecutionResult(output).suite
+
+    return run
+
+
+def records(environment: Running) -> list[dict[str, Any]]:
+    path = Path(environment.results, "faults.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_a_whole_life_in_keywords(run: Run, environment: Running, system: TinySystem) -> None:
+    pids = system.redis.processes()
+    suite = run(
+        """
+        The Test
+            Inject Fault    kill-node    redis
+            Fault Should Be In Effect    within=5 seconds
+            ${hit} =    Services Hit By Fault
+            Should Be Equal    ${hit}    ${{['redis']}}
+            Heal Fault
+            System Should Be Steady Again    within=10 seconds
+            Heal All Faults
+        """
+    )
+    assert suite.tests[0].passed, suite.tests[0].message
+    (record,) = records(environment)
+    assert record["fault"] == "kill-node"
+    assert record["hit"] == [{"service": "redis", "part": "all", "pids": sorted(pids)}]
+    events = record["events"]
+    assert all(events.values())
+    assert list(events.values()) == sorted(events.values())
+    evidence = list(Path(environment.results, "evidence").glob("suite-kill-node-*.json"))
+    assert len(evidence) == 1, "looked at before it was healed"
+    assert json.loads(evidence[0].read_text())["processes"]["redis"] == {}
+
+
+def test_a_fault_left_in_force_is_healed_and_fails_the_test(run: Run, system: TinySystem) -> None:
+    suite = run(
+        """
+        Forgetful
+            Inject Fault    freeze    redis
+            Fault Should Be In Effect
+        The Next
+            Inject Fault    kill    redis
+            Fault Should Be In Effect
+            [Teardown]    Heal All Faults
+        """
+    )
+    forgetful, following = suite.tests
+    assert forgetful.failed
+    assert forgetful.message.startswith("left in force: freeze redis [redis]; healed now")
+    assert following.passed, following.message
+    assert observers.awake(system.redis.processes())
+
+
+def test_a_teardown_heals_what_a_failed_test_left_and_waits_until_it_is_steady(
+    run: Run, environment: Running, system: TinySystem
+) -> None:
+    suite = run(
+        """
+        Failing
+            Inject Fault    freeze    redis
+            Inject Fault    kill    member1
+            Fault Should Be In Effect
+            Fail    the criterion
+            [Teardown]    Heal All Faults
+        """
+    )
+    assert suite.tests[0].message == "the criterion"
+    assert [record["events"]["steady"] is not None for record in records(environment)] == [True, True]
+    assert faults_in_force() == []
+    assert system.member.starts == 2
+
+
+def test_healing_a_fault_nobody_saw_is_inconclusive_but_heals(run: Run, system: TinySystem) -> None:
+    suite = run(
+        """
+        Hasty
+            Inject Fault    freeze    redis
+            Heal Fault
+            [Teardown]    Heal All Faults
+        """
+    )
+    assert suite.tests[0].message == "INCONCLUSIVE: healed before it was seen in effect: freeze redis [redis]"
+    assert observers.awake(system.redis.processes())
+
+
+def test_nothing_can_be_steady_again_while_a_fault_is_in_force(run: Run) -> None:
+    suite = run(
+        """
+        Impatient
+            Inject Fault    freeze    redis
+            System Should Be Steady Again
+            [Teardown]    Heal All Faults
+        """
+    )
+    assert "cannot be steady again before it is healed of: freeze redis [redis]" in suite.tests[0].message
+
+
+def test_links_take_their_condition_by_name(run: Run, system: TinySystem, environment: Running) -> None:
+    system.add_link("keywords-redis")
+    suite = run(
+        """
+        The Test
+            Inject Fault    link    keywords-redis    latency_ms=60    direction=to-client
+            Fault Should Be In Effect
+            Fault Should Stay In Effect For    0.5 seconds
+            Heal Fault
+            System Should Be Steady Again
+        """
+    )
+    assert suite.tests[0].passed, suite.tests[0].message
+    assert records(environment)[0]["observer"].startswith("client through keywords-redis answers after 0.06")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("Inject Fault    explode    redis", "that cannot be converted to FaultKind"),
+        ("Inject Fault    kill    nowhere", "target 'nowhere' is unknown; use leader, any replica"),
+        ("Inject Fault    kill-node    redis    part=patroni", "'kill-node' always concerns the whole service"),
+        ("Inject Fault    kill    redis    hang=True", "hang: only a link has conditions"),
+        ("Inject Fault    link    nowhere-link    cut=True", "does not declare link-faults"),
+        ("Inject Fault    kill    leader", "INCONCLUSIVE: there is no 'leader' to hit"),
+        ("Fault Should Be In Effect", "no fault is injected and not yet in effect"),
+        ("Heal Fault", "no fault is injected and not yet healed"),
+        ("Services Hit By Fault", "no fault has been injected"),
+    ],
+)
+def test_mistakes_are_one_line(run: Run, call: str, message: str) -> None:
+    suite = run(f"The Test\n    {call}")
+    assert message in suite.tests[0].message
+    assert "left in force" not in suite.tests[0].message
+
+
+def test_the_console_is_told_what_is_in_force(environment: Running, system: TinySystem) -> None:
+    from FaultLibrary.keywords import FaultKind, FaultLibrary
+
+    told: list[tuple[str, str]] = []
+    progress.observe(lambda kind, text: told.append((kind, text)))
+    try:
+        library = FaultLibrary()
+        fault = library.inject_fault(FaultKind.FREEZE, "redis")
+        (shown,) = faults_in_force()
+        assert str(shown) == "freeze redis"
+        assert shown.since == fault.begun
+        library.heal_all_faults()
+    finally:
+        progress.observe(None)
+    assert faults_in_force() == []
+    assert [text for kind, text in told if kind == "fault"] == ["freeze redis", "healed"]
+
+
+def test_the_sentences_of_the_resource_inject_what_they_say(run: Run, environment: Running, system: TinySystem) -> None:
+    system.add_link("sentences-redis")
+    resource = ROOT / "resources" / "faults.resource"
+    suite = run(
+        f"""
+        Services
+            Import Resource    {resource}
+            Service Is Frozen    redis
+            The Fault Is Healed
+            The System Is Steady Again Within    10 seconds
+            Service Is Killed    redis
+            The Fault Is Healed
+            The System Is Steady Again Within    10 seconds
+        Links
+            Import Resource    {resource}
+            Link Hangs    sentences-redis    direction=to-client
+            The Fault Is Healed
+            The System Is Steady Again Within    10 seconds
+        """
+    )
+    assert [test.message for test in suite.tests] == ["", ""]
+    assert [record["fault"] for record in records(environment)] == ["freeze", "kill-node", "link"]

@@ -1,0 +1,5 @@
+*** Settings ***
+Documentation       A toy system.
+
+Suite Teardown      Leave A Trace
+Library             ${CURDIR}/../../toylibrary.py
