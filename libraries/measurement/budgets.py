@@ -3,15 +3,16 @@
 The rules, in the order in which they are asked:
 
 1. an operation failed or was answered wrongly: fail, since quick wrong answers are worth nothing;
-2. the client process used up its core, or its generator lag at that percentile exceeds 10 % of the budget:
-   inconclusive, the numbers are about the client. Unless the system is so slow that the lag cannot be the reason: with
-   the lag taken off each operation, and twice its percentile off the result, the budget is still exceeded;
+2. the percentile exceeds the budget, and the client may be the reason (it used up its core, or its generator lag at that
+   percentile exceeds 10 % of the budget): inconclusive, the numbers are about the client. Unless the system is so slow
+   that the lag cannot be the reason: with the lag taken off each operation, and twice its percentile off the result, the
+   budget is still exceeded;
 3. the percentile exceeds the budget: fail. Waiting because every worker was busy counts, it is the system's backlog,
    and so does an operation that was dropped for being late: it waited at least that long;
 4. less than 99 % of the offered load was achieved, or an operation was dropped: inconclusive. The percentile met the
    budget, but at another load than the criterion names;
 5. fewer than ten samples beyond the percentile: inconclusive;
-6. pass.
+6. pass. The client's own delays are part of each latency, so they cannot have helped: the system was at least as quick.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from measurement.results import LoadResult
 from measurement.verdicts import Judgement, Verdict
 
 LAG_SHARE = 0.10
-"""Largest share of the budget that the generator may be late at the same percentile."""
+"""Largest share of the budget that the generator may be late at the same percentile when the budget is exceeded."""
 
 ACHIEVED_SHARE = 0.99
 """Smallest share of the offered load that must be achieved."""
@@ -59,13 +60,12 @@ def judge_latency(
         return failure
     if result.service_time.n == 0:
         return Judgement(Verdict.INCONCLUSIVE, f"{name}: no operation of {result.offered} offered was completed")
-    if (doubt := _client_doubt(result, budget_seconds, percent)) is not None:
-        return doubt
     value, at_least = _percentile_with_dropped(result, result.latency, percent)
     shown = f"{'at least ' if at_least else ''}{milliseconds(value)}"
     facts = f"{name} is {shown}, budget {milliseconds(budget_seconds)} ({load_facts(result)})"
     if value > budget_seconds:
-        return Judgement(Verdict.FAIL, facts)
+        doubt = _client_doubt(result, budget_seconds, percent)
+        return Judgement(Verdict.INCONCLUSIVE, f"{doubt}: {facts}") if doubt else Judgement(Verdict.FAIL, facts)
     if result.achieved_rate < ACHIEVED_SHARE * result.offered_rate or result.dropped:
         return Judgement(Verdict.INCONCLUSIVE, f"the offered load was not achieved, so its latency is unknown: {facts}")
     needed = minimum_n if minimum_n is not None else round(1000 / (100 - percent))
@@ -142,21 +142,20 @@ def _percentile_with_dropped(result: LoadResult, latency: LatencyHistogram, perc
     return latency.percentile(100 * rank / latency.n), False
 
 
-def _client_doubt(result: LoadResult, budget: float, percent: float) -> Judgement | None:
+def _client_doubt(result: LoadResult, budget: float, percent: float) -> str | None:
+    """Return why an exceeded budget may be the client's doing and not the system's, or None."""
     if result.client_cpu_percent >= CLIENT_CPU_PERCENT:
-        return Judgement(
-            Verdict.INCONCLUSIVE,
+        return (
             f"the client used {result.client_cpu_percent:.0f} % of a core, at most {CLIENT_CPU_PERCENT:.0f} % lets it "
-            f"tell the system's time from its own ({load_facts(result)})",
+            "tell the system's time from its own"
         )
     lag = result.generator_lag.percentile(percent)
-    if lag > LAG_SHARE * budget:
-        without, _ = _percentile_with_dropped(result, result.normal.system_latency, percent)
-        if without - 2 * lag > budget:
-            return None
-        return Judgement(
-            Verdict.INCONCLUSIVE,
-            f"generator lag p{percent:g} is {milliseconds(lag)}, at most {milliseconds(LAG_SHARE * budget)} "
-            f"(10 % of the budget) lets it judge {milliseconds(budget)} ({load_facts(result)})",
-        )
-    return None
+    if lag <= LAG_SHARE * budget:
+        return None
+    without, _ = _percentile_with_dropped(result, result.normal.system_latency, percent)
+    if without - 2 * lag > budget:
+        return None
+    return (
+        f"generator lag p{percent:g} is {milliseconds(lag)}, at most {milliseconds(LAG_SHARE * budget)} "
+        f"(10 % of the budget) lets it blame the system for exceeding {milliseconds(budget)}"
+    )
