@@ -3,10 +3,10 @@
 The rules, in the order in which they are asked:
 
 1. an operation failed or was answered wrongly: fail, since quick wrong answers are worth nothing;
-2. the percentile exceeds the budget, and the client may be the reason (it used up its core, or its generator lag at that
-   percentile exceeds 10 % of the budget): inconclusive, the numbers are about the client. Unless the system is so slow
-   that the lag cannot be the reason: with the lag taken off each operation, and twice its percentile off the result, the
-   budget is still exceeded;
+2. the percentile exceeds the budget, and the client may be the reason (it used up its core, or its generator lag at
+   that percentile exceeds 10 % of the budget): inconclusive, the numbers are about the client. Unless the system is so
+   slow that the lag cannot be the reason: with the lag taken off each operation, and twice its percentile off the
+   result, the budget is still exceeded;
 3. the percentile exceeds the budget: fail. Waiting because every worker was busy counts, it is the system's backlog,
    and so does an operation that was dropped for being late: it waited at least that long;
 4. less than 99 % of the offered load was achieved, or an operation was dropped: inconclusive. The percentile met the
