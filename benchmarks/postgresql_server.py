@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg2
 
-from environments.config import Program
 from environments.embedded.ports import HOST, Ports
 from environments.embedded.processes import Keeper, wait_until
 from environments.embedded.programs import POSTGRESQL, find, hand_over, unprivileged
+from environments.sections.base import Program
 
 START_SECONDS = 20.0
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from environments.config import EnvironmentFile, load_environment
-from environments.system import ClusterSystem
+from environments.system import System
 
-__all__ = ["keep_cluster", "load_environment", "preflight", "start_cluster", "stop_cluster"]
+__all__ = ["load_environment", "preflight", "start_system"]
 
 
 def preflight(environment: EnvironmentFile) -> list[str]:
@@ -24,28 +24,23 @@ def preflight(environment: EnvironmentFile) -> list[str]:
     return embedded.problems(environment)
 
 
-def start_cluster(environment: EnvironmentFile, results: Path) -> ClusterSystem:
-    """Start the cluster, or connect to it when it is external; service logs go below `results`.
+def start_system(name: str, environment: EnvironmentFile, results: Path) -> System:
+    """Start a system, or connect to it when it is external; service logs go below `results`.
+
+    Args:
+        name: of a system that the environment provides.
+        environment: validated.
+        results: directory of this run's artifacts.
 
     Raises:
         EnvironmentProblem: it did not become ready; nothing is left running.
     """
     if environment.driver == "external":
-        from environments.external.cluster import ExternalCluster
+        from environments import external
 
-        return ExternalCluster(environment)
-    from environments.embedded.cluster import EmbeddedCluster
+        return external.SYSTEMS[name](environment)
+    from environments import embedded
 
-    cluster = EmbeddedCluster(environment, results)
-    cluster.start()
-    return cluster
-
-
-def stop_cluster(cluster: ClusterSystem) -> list[str]:
-    """Stop what `start_cluster` started; return what is left of it, one line each."""
-    return cluster.stop()
-
-
-def keep_cluster(cluster: ClusterSystem, results: Path) -> str:
-    """Let the cluster outlive this run; return how to reach and how to end it, as text for the console."""
-    return cluster.keep(results)
+    system = embedded.SYSTEMS[name](environment, results)
+    system.start()
+    return system

@@ -12,124 +12,46 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from environments.errors import EnvironmentProblem
+from environments.sections import broker as broker_section
+from environments.sections import cluster as cluster_section
+from environments.sections.base import FAULTS, Section, SystemSection
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLES = ROOT / "variables"
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-Settings = dict[str, str | int | float | bool]
-
-
-class Section(BaseModel):
-    """Every part of an environment file refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Program(Section):
-    """A server program: where it is, which version is wanted, what to set beyond our defaults."""
-
-    path: Path | None = None  # a program, or for PostgreSQL its bin directory; null: PATH, then the Python package
-    version: str | None = None  # prefix the found program's version must have, such as "18" or "3.5"
-    port: Port | None = None  # null: a free one
-    settings: Settings = {}  # lines of the server's own configuration, on top of ours
-
-
-class Patroni(Program):
-    """Patroni's members and the timings that decide how long a failover may take (seconds)."""
-
-    members: Annotated[int, Field(ge=1, le=7)] = 3
-    ttl: Annotated[int, Field(ge=1)] = 20
-    loop_wait: Annotated[int, Field(ge=1)] = 1
-    retry_timeout: Annotated[int, Field(ge=1)] = 3
-    synchronous_mode: bool = False
-    failsafe_mode: bool = False
-    primary_start_timeout: Annotated[int, Field(ge=0)] = 300
-    maximum_lag_on_failover: Annotated[int, Field(ge=0)] = 1048576  # bytes
-    member_settings: dict[str, Settings] = {}  # like `settings`, for one member alone, by its name
-
-
-class Cache(Program):
-    """The reference cache client that RC-07..17 put under test."""
-
-    ttl: Annotated[float, Field(gt=0)] = 300.0  # seconds
-
-
-class Citus(Program):
-    """A coordinator and its workers; `path` is an installation of Citus (a directory with lib/ and share/)."""
-
-    workers: Annotated[int, Field(ge=2, le=8)] = 2
-    shard_count: Annotated[int, Field(ge=4, le=128)] = 32
-
-
-class Vector(Section):
-    """The vector extension by its names, so that another one (RuVector) can stand in pgvector's place."""
-
-    extension: str = "vector"
-    type: str = "vector"
-    access_method: str = "hnsw"
-    operator_class: str = "vector_cosine_ops"
-    operator: str = "<=>"
+CAPABILITIES: dict[str, dict[str, str]] = {
+    "cluster": cluster_section.CAPABILITIES | FAULTS,
+    "broker": broker_section.CAPABILITIES | FAULTS,
+}
+"""What an environment may declare of each system, with what it means."""
 
 
 class Defects(Section):
     """Wrong behaviour on purpose: only the proof writes this section, and every report names it."""
 
     name: str
-    sql: list[str] = []  # run as superuser on the primary after the schema is there
-    patroni: dict[str, Any] = {}  # merged into the cluster's dynamic configuration when it is up
-    coordinator_sql: list[str] = []  # the same on the Citus coordinator
-    worker_sql: list[str] = []  # the same on the last Citus worker
-    links: dict[str, dict[str, float | str | bool]] = {}  # link name -> condition it has from the start
+    sql: list[str] = Field(default=[])  # run as superuser on the primary after the schema is there
+    patroni: dict[str, Any] = Field(default={})  # merged into the cluster's dynamic configuration when it is up
+    coordinator_sql: list[str] = Field(default=[])  # the same on the Citus coordinator
+    worker_sql: list[str] = Field(default=[])  # the same on the last Citus worker
+    links: dict[str, dict[str, float | str | bool]] = Field(default={})  # link name -> condition it has from the start
     cache: str | None = None  # a switch of the reference cache client
-
-
-class ClusterServices(Section):
-    """The services the distributed PostgreSQL cluster is made of."""
-
-    postgresql: Program = Program(version="18")
-    etcd: Program = Program()
-    patroni: Patroni = Patroni()
-    haproxy: Program = Program()
-    redis: Program = Program()
-    cache: Cache = Cache()
-    citus: Citus | None = None  # null: not there, and its criteria are skipped
-
-
-class ClusterAddresses(Section):
-    """How to reach a cluster that already runs (external driver only)."""
-
-    primary: str  # host:port that leads to the primary
-    replicas: str  # host:port that leads to the standbys
-    haproxy_statistics: str | None = None  # URL of the statistics page
-    patroni: list[str] = []  # REST addresses; one that answers is enough
-    redis: str | None = None  # host:port
-    cache: str | None = None  # URL of the cache client
-    citus_coordinator: str | None = None  # host:port
-    database: str = "acceptance"
-    user: str
-    password: str  # %{ENVIRONMENT_VARIABLE}
-    superuser: str | None = None
-    superuser_password: str | None = None  # %{ENVIRONMENT_VARIABLE}
-    redis_password: str | None = None  # %{ENVIRONMENT_VARIABLE}
-
-
-class Cluster(Section):
-    """The distributed PostgreSQL cluster: what it declares, and its services or its addresses."""
-
-    capabilities: list[str]
-    services: ClusterServices = ClusterServices()
-    addresses: ClusterAddresses | None = None
-    vector: Vector = Vector()
+    broker: str | None = None  # a switch of the reference broker
 
 
 class Systems(Section):
     """The systems this environment provides; a system that is missing has all its criteria skipped."""
 
-    cluster: Cluster | None = None
+    cluster: cluster_section.Cluster | None = None
+    broker: broker_section.Broker | None = None
+
+    @property
+    def provided(self) -> dict[str, SystemSection]:
+        """The systems that are there, by name."""
+        return {name: section for name, section in self if section is not None}
 
 
 class EnvironmentFile(Section):
@@ -143,19 +65,6 @@ class EnvironmentFile(Section):
     systems: Systems
     defects: Defects | None = None
 
-
-CAPABILITIES: dict[str, str] = {
-    "postgresql": "a primary port and a replica port of one PostgreSQL cluster",
-    "vector": "the vector extension with an index access method",
-    "patroni": "Patroni's REST API on every member",
-    "haproxy": "HAProxy's statistics page",
-    "redis": "a Redis server",
-    "cache": "a cache client in front of Redis and the database",
-    "citus": "a Citus coordinator with at least two workers",
-    "process-faults": "services can be stopped, killed and frozen",
-    "link-faults": "client links can be cut, delayed and throttled",
-}
-"""What an environment may declare of the cluster, and what a criterion may need."""
 
 _SECRET = re.compile(r"^%\{([A-Za-z_][A-Za-z0-9_]*)\}$")
 
@@ -202,18 +111,6 @@ def load_environment(name_or_file: str, overlay: dict[str, Any] | None = None) -
     if problems:
         raise EnvironmentProblem(*problems)
     return environment
-
-
-def citus_overlay(cluster: Cluster, directory: Path) -> dict[str, Any]:
-    """What to lay over an environment file to declare an installation of Citus.
-
-    Args:
-        cluster: of the file; its other capabilities stay.
-        directory: that Citus is installed in.
-    """
-    capabilities = [*cluster.capabilities, *(["citus"] if "citus" not in cluster.capabilities else [])]
-    services = {"citus": {"path": str(directory.expanduser().absolute())}}
-    return {"systems": {"cluster": {"capabilities": capabilities, "services": services}}}
 
 
 def resolved_secret(reference: str) -> str:
@@ -274,22 +171,35 @@ def _looks_secret(key: str) -> bool:
 
 
 def _capability_problems(path: Path, environment: EnvironmentFile) -> list[str]:
-    cluster = environment.systems.cluster
-    if cluster is None:
+    problems = []
+    for name, section in environment.systems.provided.items():
+        key = f"{path.name}: systems.{name}"
+        problems += _undeclarable(key, CAPABILITIES[name], section)
+        addresses = getattr(section, "addresses", None)
+        if environment.driver == "external" and addresses is None:
+            problems.append(f"{key}.addresses: missing; an external environment says where its servers are")
+        if environment.driver == "embedded" and addresses is not None:
+            problems.append(f"{key}.addresses: only for driver 'external'; remove it, embedded chooses its own")
+    return problems + _citus_problems(path, environment)
+
+
+def _citus_problems(path: Path, environment: EnvironmentFile) -> list[str]:
+    wanted = environment.systems.cluster
+    if environment.driver != "embedded" or wanted is None:
         return []
-    key = f"{path.name}: systems.cluster"
-    problems = [
-        f"{key}.capabilities: '{name}' is unknown; use any of: {', '.join(CAPABILITIES)}"
-        for name in cluster.capabilities
-        if name not in CAPABILITIES
-    ]
-    if environment.driver == "external" and cluster.addresses is None:
-        problems.append(f"{key}.addresses: missing; an external environment says where its servers are")
-    if environment.driver == "embedded" and cluster.addresses is not None:
-        problems.append(f"{key}.addresses: only for driver 'external'; remove it, embedded chooses its own")
-    if environment.driver == "embedded" and ("citus" in cluster.capabilities) != (cluster.services.citus is not None):
-        problems.append(f"{key}: capability 'citus' and services.citus go together; give both or neither")
-    return problems
+    if ("citus" in wanted.capabilities) == (wanted.services.citus is not None):
+        return []
+    return [f"{path.name}: systems.cluster: capability 'citus' and services.citus go together; give both or neither"]
+
+
+def _undeclarable(key: str, known: dict[str, str], section: SystemSection) -> list[str]:
+    try:
+        declared = section.declared
+    except ValueError as error:
+        return [f"{key}.services: {error}; correct the path or the file"]
+    unknown = [*(name for name in section.capabilities if name not in known)]
+    unknown += sorted(declared - known.keys() - set(unknown))
+    return [f"{key}.capabilities: '{name}' is unknown; use any of: {', '.join(known)}" for name in unknown]
 
 
 def _secret_problems(path: Path, environment: EnvironmentFile) -> list[str]:

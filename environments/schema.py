@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, encrypt_password
 from robot.api.types import Secret
 
-from environments.config import Vector
+from environments.sections.cluster import Vector
 
 VECTOR_DIMENSIONS = 384
 """Size of every embedding, from the seed's table definitions."""

@@ -1,7 +1,7 @@
 """What a keyword library may know of a running system, whichever driver provides it.
 
-A driver hands out one `ClusterSystem`. Addresses are those a client of the system would use; how the
-services were started stays inside the driver.
+A driver hands out one system at a time. Addresses are those a client of the system would use; how the services were
+started stays inside the driver.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from robot.api.types import Secret
 
-from environments.config import Vector
+from environments.sections.cluster import Vector
 
 Kind = Literal["real", "reference"]
 LinkCondition = Mapping[str, float | str | bool]
@@ -40,6 +40,10 @@ class Endpoint:
         if not host or not port.isdigit():
             raise ValueError(f"'{text}' is not an address; write host:port")
         return cls(host, int(port))
+
+
+Address = Endpoint | Path
+"""Where a server listens: TCP, or the file of a Unix socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,14 @@ class ClusterAddresses:
     citus: CitusAddresses | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerAddresses:
+    """How clients reach the broker."""
+
+    socket: Path
+    metrics: str | None  # URL of its Prometheus page; None: the environment does not declare it
+
+
 class ServiceControl(Protocol):
     """What faults may do to one service. A member is Patroni and its PostgreSQL as one service."""
 
@@ -114,16 +126,20 @@ class ServiceControl(Protocol):
         """Start it again after `stop` or `kill`; returns before it is ready."""
 
 
-class ClusterSystem(Protocol):
-    """The distributed PostgreSQL cluster as the libraries see it."""
+class System(Protocol):
+    """What every system offers."""
 
     capabilities: frozenset[str]
-    addresses: ClusterAddresses
-    vector: Vector
     facts: Sequence[ServiceFacts]
-    services: Mapping[str, ServiceControl]  # empty when external; members by their Patroni name
+    services: Mapping[str, ServiceControl]  # empty when external
 
-    links: Mapping[str, Endpoint]  # link name -> where its client connects; empty without "link-faults"
+    @property
+    def addresses(self) -> ClusterAddresses | BrokerAddresses:
+        """How clients reach it."""
+
+    @property
+    def links(self) -> Mapping[str, Address]:
+        """Link name -> where its client connects; empty without "link-faults"."""
 
     def set_link(self, link: str, condition: LinkCondition | None) -> None:
         """Put a link in a condition (None: healthy), see `environments/embedded/links.py`."""
@@ -138,6 +154,59 @@ class ClusterSystem(Protocol):
         """Let it outlive this run; return how to reach and how to end it."""
 
 
+class ClusterSystem(System, Protocol):
+    """The distributed PostgreSQL cluster as the libraries see it; its members are services by their Patroni name."""
+
+    vector: Vector
+
+    @property
+    def addresses(self) -> ClusterAddresses:
+        """See `System.addresses`."""
+
+    @property
+    def links(self) -> Mapping[str, Endpoint]:
+        """See `System.links`."""
+
+
+class BrokerInstance(Protocol):
+    """One more broker of the program under test, with a configuration and a directory of its own."""
+
+    socket: Path
+    metrics: str | None
+    configuration: Path  # may be rewritten; `reload` makes the broker read it again
+    log: Path
+    control: ServiceControl
+
+    def exit_status(self) -> int | None:
+        """How it ended (negative: by which signal); None while it runs."""
+
+    def reload(self) -> None:
+        """Send SIGHUP."""
+
+
+class BrokerSystem(System, Protocol):
+    """A Mycelium broker as the libraries see it; its one service is called "broker"."""
+
+    @property
+    def addresses(self) -> BrokerAddresses:
+        """See `System.addresses`."""
+
+    @property
+    def links(self) -> Mapping[str, Path]:
+        """See `System.links`."""
+
+    def launch(self, configuration: str, environment: Mapping[str, str] | None = None) -> BrokerInstance:
+        """Start one more broker of the same program; returns before it is ready. It ends with the system.
+
+        Args:
+            configuration: TOML in which `@socket_path@` and `@metrics_port@` stand for what it is given.
+            environment: variables it sees beyond the run's own.
+
+        Raises:
+            LookupError: the environment does not start brokers.
+        """
+
+
 @dataclass
 class Running:
     """The environment in use in this process."""
@@ -149,8 +218,9 @@ class Running:
     timeout_multiplier: float
     seed: int
     defect: str | None = None
-    cluster: ClusterSystem | None = None
-    notes: dict[str, str] = field(default_factory=dict)
+    system: System | None = None  # the one that runs now; they run one after the other
+    system_name: str = ""  # such as "cluster"
+    seen: dict[str, Sequence[ServiceFacts]] = field(default_factory=dict)  # of every system that has run, by its name
 
 
 _running: Running | None = None
@@ -173,13 +243,38 @@ def use(environment: Running | None) -> None:
     _running = environment
 
 
+def system() -> System:
+    """Return the system that runs now, whichever it is.
+
+    Raises:
+        RuntimeError: none does.
+    """
+    now = running().system
+    if now is None:
+        raise RuntimeError("no system is running; a suite folder starts its own")
+    return now
+
+
 def cluster() -> ClusterSystem:
     """Return the running cluster.
 
     Raises:
         RuntimeError: it has not been started.
     """
-    system = running().cluster
-    if system is None:
-        raise RuntimeError("the system 'cluster' is not running; its suite folder starts it")
-    return system
+    return cast("ClusterSystem", _named("cluster"))
+
+
+def broker() -> BrokerSystem:
+    """Return the running broker.
+
+    Raises:
+        RuntimeError: it has not been started.
+    """
+    return cast("BrokerSystem", _named("broker"))
+
+
+def _named(name: str) -> System:
+    now = running()
+    if now.system is None or now.system_name != name:
+        raise RuntimeError(f"the system '{name}' is not running; its suite folder starts it")
+    return now.system

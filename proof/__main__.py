@@ -12,8 +12,9 @@ from typing import Any
 
 from criteria import CriteriaProblem, Criterion, catalogue, read_kills
 from EnvironmentLibrary.fingerprint import git_commit
-from environments.config import Cluster, EnvironmentFile, citus_overlay, load_environment, merged
+from environments.config import EnvironmentFile, load_environment, merged
 from environments.errors import EnvironmentProblem
+from environments.sections.cluster import citus_overlay
 from proof.judgement import CANARY, Executed, Judgement, Outcome, judge, judge_spared
 from proof.manifest import ManifestProblem, load_manifest
 from proof.record import TABLE, table, update, write_kills
@@ -41,7 +42,7 @@ class Proof:
             self.manifest = load_manifest(self.criteria)
             self.base = load_environment(options.environment)
             self.overlay = self._citus_overlay()
-            self.capabilities = set(self._cluster(self.environment({})).capabilities)
+            self.provided = self.environment({}).systems.provided
         except (CriteriaProblem, ManifestProblem, EnvironmentProblem) as problem:
             raise UsageProblem(*problem.problems) from None
         self.wanted = self._wanted()
@@ -111,12 +112,9 @@ class Proof:
     def _citus_overlay(self) -> dict[str, Any]:
         if self.options.with_citus is None:
             return {}
-        return citus_overlay(self._cluster(self.base), self.options.with_citus)
-
-    def _cluster(self, environment: EnvironmentFile) -> Cluster:
-        if environment.systems.cluster is None:
-            raise UsageProblem(f"environment '{environment.name}' has no system 'cluster'; choose another")
-        return environment.systems.cluster
+        if self.base.systems.cluster is None:
+            raise UsageProblem(f"--with-citus: environment '{self.base.name}' has no system 'cluster'; choose another")
+        return citus_overlay(self.base.systems.cluster, self.options.with_citus)
 
     def _wanted(self) -> list[str]:
         for id_ in self.options.only:
@@ -137,7 +135,10 @@ class Proof:
         ]
 
     def _lacks(self, criterion: Criterion) -> str | None:
-        missing = [need for need in criterion.needs if need not in self.capabilities]
+        section = self.provided.get(criterion.system)
+        if section is None:
+            return f"this environment does not provide {criterion.system}"
+        missing = [need for need in criterion.needs if need not in section.declared]
         return f"this environment does not declare {', '.join(missing)}" if missing else None
 
 

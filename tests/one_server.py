@@ -13,10 +13,11 @@ import psycopg2
 from psycopg2.extensions import connection
 from robot.api.types import Secret
 
-from environments.config import Program, Vector
 from environments.embedded import programs
 from environments.embedded.ports import HOST, Ports
 from environments.schema import provision
+from environments.sections.base import Program
+from environments.sections.cluster import Vector
 from environments.system import ClusterAddresses, Endpoint, Login, Running, ServiceFacts, use
 from PostgresLibrary.sessions import Target
 
@@ -91,7 +92,9 @@ def one_server(directory: Path, major: str) -> Iterator[OneServer]:
             system = OneServer(where, found.version)
             _await(system)
             provision(system.connect_superuser, "acceptance", OWNER.user, OWNER.password, system.vector)
-            use(Running("one server", "embedded", "quick", str(directory), 1.0, 7, cluster=system))  # type: ignore[arg-type]
+            run = Running("one server", "embedded", "quick", str(directory), 1.0, 7, system_name="cluster")
+            run.system = system  # type: ignore[assignment]
+            use(run)
             yield system
         finally:
             use(None)

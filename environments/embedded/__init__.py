@@ -1,1 +1,16 @@
-"""The embedded environment: real servers as child processes on loopback, one module a service."""
+"""The embedded driver: real servers as child processes on loopback, one module a service and one a system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from environments.config import EnvironmentFile
+from environments.embedded.broker import EmbeddedBroker
+from environments.embedded.cluster import EmbeddedCluster
+
+SYSTEMS: Mapping[str, Callable[[EnvironmentFile, Path], EmbeddedBroker | EmbeddedCluster]] = {
+    "cluster": EmbeddedCluster,
+    "broker": EmbeddedBroker,
+}
+"""How each system is made from an environment file and the directory of the run's artifacts."""

@@ -11,6 +11,7 @@ from robot.api.types import Secret
 
 from environments import config
 from environments.embedded.processes import EmbeddedService, Keeper
+from environments.sections import cluster
 from environments.system import Endpoint, Login
 
 PROGRAM = config.ROOT / "reference" / "cache" / "__main__.py"
@@ -24,7 +25,7 @@ class Cache(EmbeddedService):
         keeper: Keeper,
         logs: Path,
         directory: Path,
-        settings: config.Cache,
+        settings: cluster.Cache,
         endpoint: Endpoint,
         redis: tuple[Endpoint, Secret],
         database: tuple[Endpoint, str, Login],

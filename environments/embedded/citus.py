@@ -18,11 +18,11 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection, encrypt_password
 
-from environments import config, schema
-from environments.config import Vector
+from environments import schema
 from environments.embedded.processes import EmbeddedService, Keeper, wait_until
 from environments.embedded.programs import Found, hand_over, unprivileged
 from environments.errors import EnvironmentProblem
+from environments.sections.cluster import Citus, Vector
 from environments.system import CitusAddresses, Endpoint, Login, ServiceFacts
 
 DISTRIBUTED = ("memory_entries", "patterns")
@@ -66,7 +66,7 @@ class Installation:
     version: str
 
 
-def find_installation(wanted: config.Citus, postgresql: Found) -> Installation:
+def find_installation(wanted: Citus, postgresql: Found) -> Installation:
     """Check that the directory of the environment file holds Citus, and that PostgreSQL can load it from there.
 
     Raises:
@@ -248,7 +248,7 @@ class CitusServices:
         logs: Path,
         home: Callable[[str], Path],
         program: Found,
-        settings: config.Citus,
+        settings: Citus,
         endpoints: Sequence[Endpoint],
         superuser: Login,
         owner: Login,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,6 @@ from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
-import psutil
 import psycopg2
 from robot.api.types import Secret
 
@@ -25,66 +23,56 @@ from environments.embedded.etcd import Etcd
 from environments.embedded.haproxy import HAProxy
 from environments.embedded.links import LinkProxy
 from environments.embedded.patroni import Member, MemberAddresses, Passwords
-from environments.embedded.ports import HOST, Ports, is_free
-from environments.embedded.processes import EmbeddedService, Keeper, wait_until
 from environments.embedded.redis import Redis
+from environments.embedded.system import EmbeddedSystem
 from environments.errors import EnvironmentProblem
 from environments.system import ClusterAddresses, Endpoint, LinkCondition, Login, ServiceControl, ServiceFacts
 
 DATABASE = "acceptance"
 OWNER = "acceptance"
 CLIENT_LINKS = ("client-primary", "client-replicas", "client-redis", "cache-redis", "cache-database")
-START_DEADLINE = 60.0  # seconds, times the file's multiplier; 4 to 6 s is usual
-_LABEL = "acceptance-"
 
 
-class EmbeddedCluster:
+class EmbeddedCluster(EmbeddedSystem):
     """A Patroni cluster with etcd, HAProxy and Redis as child processes. See `ClusterSystem`."""
 
     def __init__(self, environment: EnvironmentFile, results: Path) -> None:
         cluster = environment.systems.cluster
         assert cluster is not None
-        self.environment, self.cluster = environment, cluster
-        self.capabilities = frozenset(cluster.capabilities)
+        self.cluster = cluster
+        self.capabilities = cluster.declared
         self.vector = cluster.vector
-        self.logs = results / "sut"
-        self.ports = Ports()
         self.facts: Sequence[ServiceFacts] = []
         self.found = find_programs(environment)
         self.superuser = Login("postgres", _password())
         self.owner = Login(OWNER, _password())
-        self.directory = _state_directory(environment)
-        self.keeper = Keeper(self.directory)
-        try:
-            self._compose()
-        except BaseException:
-            self.keeper.close()
-            raise
+        super().__init__(environment, results)
 
     # -- composition ---------------------------------------------------------------------------------------
 
-    def _compose(self) -> None:
+    def compose(self) -> None:
+        """See `EmbeddedSystem.compose`."""
         services, keeper, logs, found = self.cluster.services, self.keeper, self.logs, self.found
-        client, peer = self._endpoint(services.etcd.port), self._endpoint()
-        self.etcd = Etcd(keeper, logs, self._home("etcd"), found["etcd"], services.etcd, client, peer)
-        self.link_proxy = LinkProxy(keeper, logs, self._home("links"))
+        client, peer = self.endpoint(services.etcd.port), self.endpoint()
+        self.etcd = Etcd(keeper, logs, self.home("etcd"), found["etcd"], services.etcd, client, peer)
+        self.link_proxy = LinkProxy(keeper, logs, self.home("links"))
         names = [f"member{number}" for number in range(1, services.patroni.members + 1)]
         self.links: Mapping[str, Endpoint] = {
-            name: self._endpoint() for name in (*CLIENT_LINKS, *(f"{name}-etcd" for name in names))
+            name: self.endpoint() for name in (*CLIENT_LINKS, *(f"{name}-etcd" for name in names))
         }
         passwords = Passwords(self.superuser.password, _password())
         self.members = {name: self._member(name, passwords) for name in names}
-        ports = (self._endpoint(services.haproxy.port), self._endpoint(), self._endpoint())
+        ports = (self.endpoint(services.haproxy.port), self.endpoint(), self.endpoint())
         backends = {name: (member.addresses.postgres, member.addresses.rest) for name, member in self.members.items()}
-        self.haproxy = HAProxy(keeper, logs, self._home("haproxy"), found["haproxy"], services.haproxy, ports, backends)
-        endpoint = self._endpoint(services.redis.port)
-        self.redis = Redis(keeper, logs, self._home("redis"), found["redis"], services.redis, endpoint, _password())
+        self.haproxy = HAProxy(keeper, logs, self.home("haproxy"), found["haproxy"], services.haproxy, ports, backends)
+        endpoint = self.endpoint(services.redis.port)
+        self.redis = Redis(keeper, logs, self.home("redis"), found["redis"], services.redis, endpoint, _password())
         self.cache = Cache(
             keeper,
             logs,
-            self._home("cache"),
+            self.home("cache"),
             services.cache,
-            self._endpoint(services.cache.port),
+            self.endpoint(services.cache.port),
             (self.links["cache-redis"], self.redis.password),
             (self.links["cache-database"], DATABASE, self.owner),
             self.environment.defects.cache if self.environment.defects else None,
@@ -97,12 +85,12 @@ class EmbeddedCluster:
         self.addresses = self._addresses()
 
     def _member(self, name: str, passwords: Passwords) -> Member:
-        addresses = MemberAddresses(self._endpoint(), self._endpoint(), self.links[f"{name}-etcd"])
+        addresses = MemberAddresses(self.endpoint(), self.endpoint(), self.links[f"{name}-etcd"])
         return Member(
             name,
             self.keeper,
             self.logs,
-            self._home(name),
+            self.home(name),
             self.found["postgresql"],
             self.cluster.services,
             addresses,
@@ -115,10 +103,10 @@ class EmbeddedCluster:
         return CitusServices(
             self.keeper,
             self.logs,
-            self._home,
+            self.home,
             self.found["postgresql"],
             settings,
-            [self._endpoint(settings.port), *(self._endpoint() for _ in range(settings.workers))],
+            [self.endpoint(settings.port), *(self.endpoint() for _ in range(settings.workers))],
             self.superuser,
             self.owner,
             self.vector,
@@ -150,47 +138,28 @@ class EmbeddedCluster:
     def _bad_links(self) -> Mapping[str, LinkCondition]:
         return self.environment.defects.links if self.environment.defects else {}
 
-    def _endpoint(self, port: int | None = None) -> Endpoint:
-        return Endpoint(HOST, self.ports.choose(port))
-
-    def _home(self, service: str) -> Path:
-        directory = self.directory / service
-        directory.mkdir(mode=0o700)
-        return directory
-
     # -- life ----------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start every service in parallel and return when all probes answer.
-
-        Raises:
-            EnvironmentProblem: one did not become ready in time; everything is stopped again.
-        """
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-
-    def _start(self) -> None:
+    def bring_up(self) -> None:
+        """See `EmbeddedSystem.bring_up`."""
         for service in (self.etcd, self.link_proxy, self.haproxy, self.redis):
             service.start()
-        self._ready(self.link_proxy)
+        self.ready(self.link_proxy)
         self._open_links()
-        self._ready(self.etcd)  # a Patroni that finds no etcd looks again only after five seconds
+        self.ready(self.etcd)  # a Patroni that finds no etcd looks again only after five seconds
         for member in self.members.values():
             member.start()
         with ThreadPoolExecutor() as pool:
-            waits = [pool.submit(self._ready, service) for service in (*self.members.values(), self.redis)]
+            waits = [pool.submit(self.ready, service) for service in (*self.members.values(), self.redis)]
             if self.citus is not None:
-                waits.append(pool.submit(self.citus.start, self._ready, DATABASE))
-            self._wait(self._leader_missing, "a leader")
+                waits.append(pool.submit(self.citus.start, self.ready, DATABASE))
+            self.wait(self._leader_missing, "a leader")
             self._provision()
             self.cache.start()
             for wait in waits:
                 wait.result()
-        self._ready(self.haproxy)
-        self._ready(self.cache)
+        self.ready(self.haproxy)
+        self.ready(self.cache)
         self._tamper()
         self.facts = self._fingerprint()
 
@@ -217,7 +186,7 @@ class EmbeddedCluster:
                 cursor.execute(statement)
         if defects.patroni:
             self._leader.reconfigure(defects.patroni)
-            self._wait(self._unread(time.time()), "the members to read their configuration")
+            self.wait(self._unread(time.time()), "the members to read their configuration")
         if self.citus is not None:
             self.citus.tamper(DATABASE, defects.coordinator_sql, defects.worker_sql)
         for link, condition in defects.links.items():
@@ -234,23 +203,6 @@ class EmbeddedCluster:
             return None
 
         return missing
-
-    def _ready(self, service: EmbeddedService) -> None:
-        def missing() -> str | None:
-            status = None if service.pid is None else self.keeper.exit_status(service.pid)
-            if status is not None:
-                raise EnvironmentProblem(
-                    f"{service.name}: ended with status {status} while starting; read {service.log} for the reason"
-                )
-            return service.missing()
-
-        self._wait(missing, f"{service.name} to be ready", service.log)
-
-    def _wait(self, missing: Callable[[], str | None], what: str, log: Path | None = None) -> None:
-        try:
-            wait_until(missing, START_DEADLINE * self.environment.timeout_multiplier, what, poll=0.05)
-        except TimeoutError as error:
-            raise EnvironmentProblem(f"{error}; read {log or self.logs} for the reason") from None
 
     def _leader_missing(self) -> str | None:
         for member in self.members.values():
@@ -274,20 +226,10 @@ class EmbeddedCluster:
             connect_timeout=10,
         )
 
-    def stop(self) -> list[str]:
-        """Stop everything; return what is left of it, one line each (empty: nothing)."""
-        survivors = self.keeper.descendants()
-        left = [f"process {pid} would not die" for pid in self.keeper.close()]
-        left += [f"process {process.pid} is still running" for process in survivors if _runs(process)]
-        left += [f"port {port} is still taken" for port in sorted(self.ports.given) if not is_free(port)]
-        if self.directory.exists():
-            left.append(f"directory {self.directory} is still there")
-        return left
-
     def keep(self, results: Path) -> str:
         """See `ClusterSystem.keep`."""
         keeper = self.keeper.detach()
-        return kept.describe(self.addresses, self.capabilities, self.directory, keeper, results)
+        return kept.describe_cluster(self.addresses, self.capabilities, self.directory, keeper, results)
 
     # -- faults and facts ----------------------------------------------------------------------------------
 
@@ -355,16 +297,3 @@ def _facts(name: str, found: programs.Found, address: str) -> ServiceFacts:
 
 def _password() -> Secret:
     return Secret(secrets.token_urlsafe(18))
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _state_directory(environment: EnvironmentFile) -> Path:
-    parent = environment.run_directory or Path(tempfile.gettempdir())
-    parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=_LABEL, dir=parent))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import requests
 
-from environments.config import Program
 from environments.embedded.processes import EmbeddedService, Keeper
 from environments.embedded.programs import Found
+from environments.sections.base import Program
 from environments.system import Endpoint
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import requests
 
-from environments.config import Program
 from environments.embedded.processes import EmbeddedService, Keeper
 from environments.embedded.programs import Found
+from environments.sections.base import Program
 from environments.system import Endpoint
 
 # Checks every 200 ms with one failure to leave and one success to enter: a switched leader is seen within

@@ -8,13 +8,32 @@ from pathlib import Path
 
 import yaml
 
-from environments.system import ClusterAddresses
-
-OWN = {"process-faults", "link-faults"}
-"""Capabilities that only the driver which started the services can have."""
+from environments.sections.base import FAULTS
+from environments.system import BrokerAddresses, ClusterAddresses
 
 
-def describe(where: ClusterAddresses, capabilities: Iterable[str], state: Path, keeper: int, results: Path) -> str:
+def describe_broker(where: BrokerAddresses, capabilities: Iterable[str], keeper: int, results: Path) -> str:
+    """Write `kept.yaml`, with which the external driver tests the broker; return the text for the console.
+
+    Args:
+        where: its socket and metrics page.
+        capabilities: what the environment declared.
+        keeper: process id that SIGTERM ends the broker with.
+        results: this run's artifacts; `kept.yaml` goes there.
+    """
+    addresses: dict[str, object] = {"socket": str(where.socket), "metrics": where.metrics}
+    environment = _write_environment(results, "broker", capabilities, addresses)
+    return (
+        "The broker stays up:\n"
+        f"  socket {where.socket}   metrics {where.metrics}\n"
+        f"  test it again: ./run.sh --system broker --environment {environment}\n"
+        f"  end it:        kill {keeper}"
+    )
+
+
+def describe_cluster(
+    where: ClusterAddresses, capabilities: Iterable[str], state: Path, keeper: int, results: Path
+) -> str:
     """Write `reach.sh` (readable by its owner only) and `kept.yaml`; return the text for the console.
 
     Args:
@@ -42,10 +61,7 @@ def describe(where: ClusterAddresses, capabilities: Iterable[str], state: Path, 
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in (secrets | psql).items()]
     reach.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    environment = results / "kept.yaml"
-    environment.write_text(
-        yaml.safe_dump(_external(where, sorted(set(capabilities) - OWN)), sort_keys=False), encoding="utf-8"
-    )
+    environment = _write_environment(results, "cluster", capabilities, _addresses(where))
     return (
         "The services stay up:\n"
         f"  primary {where.primary}   replicas {where.replicas}   redis {where.redis}\n"
@@ -56,30 +72,30 @@ def describe(where: ClusterAddresses, capabilities: Iterable[str], state: Path, 
     )
 
 
-def _external(where: ClusterAddresses, capabilities: list[str]) -> dict[str, object]:
-    """The environment file with which the external driver tests the kept services."""
+def _write_environment(results: Path, system: str, capabilities: Iterable[str], addresses: dict[str, object]) -> Path:
+    """Write the environment file with which the external driver tests what was kept, system by system."""
+    section = {"capabilities": sorted(set(capabilities) - FAULTS.keys()), "addresses": addresses}
+    path = results / "kept.yaml"
+    before = yaml.safe_load(path.read_text(encoding="utf-8"))["systems"] if path.exists() else {}
+    content = {"name": "kept", "driver": "external", "systems": {**before, system: section}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _addresses(where: ClusterAddresses) -> dict[str, object]:
     assert where.superuser is not None
     return {
-        "name": "kept",
-        "driver": "external",
-        "systems": {
-            "cluster": {
-                "capabilities": capabilities,
-                "addresses": {
-                    "primary": str(where.primary),
-                    "replicas": str(where.replicas),
-                    "haproxy_statistics": where.haproxy_statistics,
-                    "patroni": list(where.patroni),
-                    "redis": str(where.redis),
-                    "cache": where.cache,
-                    "citus_coordinator": str(where.citus.coordinator) if where.citus else None,
-                    "database": where.database,
-                    "user": where.owner.user,
-                    "password": "%{CLUSTER_PASSWORD}",
-                    "superuser": where.superuser.user,
-                    "superuser_password": "%{CLUSTER_SUPERUSER_PASSWORD}",
-                    "redis_password": "%{CLUSTER_REDIS_PASSWORD}",
-                },
-            }
-        },
+        "primary": str(where.primary),
+        "replicas": str(where.replicas),
+        "haproxy_statistics": where.haproxy_statistics,
+        "patroni": list(where.patroni),
+        "redis": str(where.redis),
+        "cache": where.cache,
+        "citus_coordinator": str(where.citus.coordinator) if where.citus else None,
+        "database": where.database,
+        "user": where.owner.user,
+        "password": "%{CLUSTER_PASSWORD}",
+        "superuser": where.superuser.user,
+        "superuser_password": "%{CLUSTER_SUPERUSER_PASSWORD}",
+        "redis_password": "%{CLUSTER_REDIS_PASSWORD}",
     }

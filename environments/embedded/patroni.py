@@ -13,9 +13,9 @@ import requests
 import yaml
 from robot.api.types import Secret
 
-from environments import config
 from environments.embedded.processes import EmbeddedService, Keeper, tree
 from environments.embedded.programs import Found, unprivileged
+from environments.sections.cluster import ClusterServices
 from environments.system import Endpoint
 
 SCOPE = "acceptance"
@@ -63,7 +63,7 @@ class Member(EmbeddedService):
         logs: Path,
         directory: Path,
         program: Found,
-        settings: config.ClusterServices,
+        settings: ClusterServices,
         addresses: MemberAddresses,
         passwords: Passwords,
     ) -> None:

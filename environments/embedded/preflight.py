@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from environments.config import EnvironmentFile, Program
+from environments.config import EnvironmentFile
 from environments.embedded import programs
+from environments.embedded.broker import find_program
 from environments.embedded.cluster import find_programs
 from environments.embedded.ports import is_free
 from environments.errors import EnvironmentProblem
+from environments.sections.base import Program
 
 
 def problems(environment: EnvironmentFile) -> list[str]:
@@ -22,6 +24,8 @@ def problems(environment: EnvironmentFile) -> list[str]:
         programs.unprivileged()
         if environment.systems.cluster is not None:
             find_programs(environment)
+        if environment.systems.broker is not None:
+            find_program(environment.systems.broker.services.broker)
     except EnvironmentProblem as problem:
         found += problem.problems
     return found
@@ -53,15 +57,14 @@ def _writable(directory: Path) -> bool:
 
 
 def _ports(environment: EnvironmentFile) -> Iterator[str]:
-    if environment.systems.cluster is None:
-        return
     owner: dict[int, str] = {}
-    for name, service in environment.systems.cluster.services:
-        if not isinstance(service, Program) or service.port is None:
-            continue
-        key = f"systems.cluster.services.{name}.port"
-        if service.port in owner:
-            yield f"{key}: {service.port} is also {owner[service.port]}; give each service its own port"
-        elif not is_free(service.port):
-            yield f"{key}: {service.port} is already taken; stop that server, choose another port or remove the key"
-        owner[service.port] = key
+    for system, section in environment.systems.provided.items():
+        for name, service in getattr(section, "services", ()):
+            if not isinstance(service, Program) or service.port is None:
+                continue
+            key = f"systems.{system}.services.{name}.port"
+            if service.port in owner:
+                yield f"{key}: {service.port} is also {owner[service.port]}; give each service its own port"
+            elif not is_free(service.port):
+                yield f"{key}: {service.port} is already taken; stop that server, choose another port or remove the key"
+            owner[service.port] = key

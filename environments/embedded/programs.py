@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from environments.config import Program
 from environments.errors import EnvironmentProblem
+from environments.sections.base import Program
 
 _VERSION = re.compile(r"(\d+(?:\.\d+)+)")
 _NOBODY = 65534

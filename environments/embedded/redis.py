@@ -8,9 +8,9 @@ from pathlib import Path
 import redis
 from robot.api.types import Secret
 
-from environments.config import Program
 from environments.embedded.processes import EmbeddedService, Keeper
 from environments.embedded.programs import Found
+from environments.sections.base import Program
 from environments.system import Endpoint
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import psycopg2
 from robot.api.types import Secret
 
 from environments.config import EnvironmentFile, resolved_secret
+from environments.external.not_ours import NotOurs
 from environments.system import (
     CitusAddresses,
     ClusterAddresses,
     Endpoint,
-    LinkCondition,
     Login,
     ServiceControl,
     ServiceFacts,
 )
 
 
-class ExternalCluster:
+class ExternalCluster(NotOurs):
     """See `ClusterSystem`. It has no services to control and no links."""
 
     def __init__(self, environment: EnvironmentFile) -> None:
@@ -32,7 +31,7 @@ class ExternalCluster:
         superuser = None
         if where.superuser and where.superuser_password:
             superuser = Login(where.superuser, Secret(resolved_secret(where.superuser_password)))
-        self.capabilities = frozenset(cluster.capabilities)
+        self.capabilities = cluster.declared
         self.vector = cluster.vector
         self.services: Mapping[str, ServiceControl] = {}
         self.links: Mapping[str, Endpoint] = {}
@@ -50,22 +49,6 @@ class ExternalCluster:
             citus=_citus(where.citus_coordinator),
         )
         self.facts: Sequence[ServiceFacts] = self._facts()
-
-    def set_link(self, link: str, condition: LinkCondition | None) -> None:
-        """See `ClusterSystem.set_link`: an external system has no links of ours."""
-        raise LookupError(f"link '{link}': an external environment has no links; declare no 'link-faults'")
-
-    def link_counters(self, link: str) -> Mapping[str, int]:
-        """See `ClusterSystem.link_counters`."""
-        raise LookupError(f"link '{link}': an external environment has no links; declare no 'link-faults'")
-
-    def stop(self) -> list[str]:
-        """See `ClusterSystem.stop`: what we did not start we do not stop."""
-        return []
-
-    def keep(self, results: Path) -> str:
-        """See `ClusterSystem.keep`."""
-        return "The system is external: it stays up anyway."
 
     def _facts(self) -> list[ServiceFacts]:
         where = self.addresses

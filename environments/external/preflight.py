@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import psycopg2
 import redis
 import requests
 
-from environments.config import ClusterAddresses, EnvironmentFile, resolved_secret
+from environments.config import EnvironmentFile, resolved_secret
+from environments.sections.broker import BrokerAddresses
+from environments.sections.cluster import ClusterAddresses
 from environments.system import Endpoint
 
 SECONDS = 5
@@ -16,10 +19,13 @@ SECONDS = 5
 
 def problems(environment: EnvironmentFile) -> list[str]:
     """One line per address that does not answer, each naming the key and the cure."""
-    cluster = environment.systems.cluster
-    if cluster is None or cluster.addresses is None:
-        return []
-    return [*_databases(cluster.addresses), *_http(cluster.addresses), *_redis(cluster.addresses)]
+    cluster, broker = environment.systems.cluster, environment.systems.broker
+    found: list[str] = []
+    if cluster is not None and cluster.addresses is not None:
+        found += [*_databases(cluster.addresses), *_http(cluster.addresses), *_redis(cluster.addresses)]
+    if broker is not None and broker.addresses is not None:
+        found += _broker(broker.addresses)
+    return found
 
 
 def _databases(where: ClusterAddresses) -> Iterator[str]:
@@ -69,4 +75,23 @@ def _redis(where: ClusterAddresses) -> Iterator[str]:
         yield (
             f"systems.cluster.addresses.redis: {where.redis} does not answer ({type(error).__name__}); "
             "start the system or correct the address and password"
+        )
+
+
+def _broker(where: BrokerAddresses) -> Iterator[str]:
+    key = "systems.broker.addresses"
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(SECONDS)
+            client.connect(str(where.socket.expanduser()))
+    except OSError as error:
+        yield f"{key}.socket: {where.socket} refuses ({error.strerror or error}); start the broker or correct the path"
+    if where.metrics is None:
+        return
+    try:
+        requests.get(where.metrics, timeout=SECONDS)
+    except requests.RequestException as error:
+        yield (
+            f"{key}.metrics: {where.metrics} does not answer ({type(error).__name__}); start the broker or correct "
+            "the address"
         )

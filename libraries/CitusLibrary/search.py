@@ -15,8 +15,8 @@ from CitusLibrary.catalog import ENTRIES
 from CitusLibrary.entries import plan_in
 from CitusLibrary.nodes import coordinator, session
 from CitusLibrary.plans import DistributedPlan
-from environments.config import Vector
 from environments.schema import VECTOR_INDEX
+from environments.sections.cluster import Vector
 from PostgresLibrary.sessions import rows, value
 from VectorLibrary.nearest import Answer, Distances
 from VectorLibrary.search import index_definition_for, vector_index

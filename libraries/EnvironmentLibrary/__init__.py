@@ -89,22 +89,24 @@ class EnvironmentLibrary:
         """Start a system's services in parallel and wait until every probe answers.
 
         Args:
-            system: `cluster`.
+            system: such as `cluster` or `broker`.
         """
         assert self._file is not None, "Validate Environment comes first"
         run = running()
-        if getattr(self._file.systems, system, None) is None:
+        if system not in self._file.systems.provided:
             logger.info(f"environment '{run.name}' does not provide '{system}'; its criteria are skipped")
             return
         with context.timed(f"start {system}", "startup"):
             try:
-                run.cluster = environments.start_cluster(self._file, Path(run.results))
+                run.system = environments.start_system(system, self._file, Path(run.results))
             except EnvironmentProblem as problem:
                 raise UnusableEnvironment(*problem.problems) from None
+        run.system_name = system
+        run.seen[system] = run.system.facts
         write_fingerprint(run, self._run_id)
-        for facts in run.cluster.facts:
+        for facts in run.system.facts:
             BuiltIn().set_suite_metadata(facts.name, f"{facts.version} ({facts.kind}, {facts.provider})")
-        services = run.cluster.services
+        services = run.system.services
         self._sampler = Sampler(
             lambda: {name: service.roots() for name, service in services.items()},
             Path(run.results) / "samples.jsonl",
@@ -124,16 +126,16 @@ class EnvironmentLibrary:
         if self._sampler is not None:
             self._sampler.stop()
             self._sampler = None
-        if run.cluster is None:
+        if run.system is None:
             return
         with context.timed(f"stop {system}", "teardown"):
             if BuiltIn().get_variable_value("${KEEP}", False):
                 self._kept = True
-                _tell(environments.keep_cluster(run.cluster, Path(run.results)))
+                _tell(run.system.keep(Path(run.results)))
                 left = []
             else:
-                left = environments.stop_cluster(run.cluster)
-        run.cluster = None
+                left = run.system.stop()
+        run.system, run.system_name = None, ""
         left += bugs_told_of(Path(run.results) / "sut")
         if left:
             raise AssertionError(f"{system} left something behind: {'; '.join(left)}")
@@ -163,15 +165,15 @@ class EnvironmentLibrary:
             run = running()
         except RuntimeError:
             return
-        if run.cluster is not None and not self._kept:
-            environments.stop_cluster(run.cluster)
+        if run.system is not None and not self._kept:
+            run.system.stop()
 
     def _capabilities(self) -> frozenset[str]:
         try:
-            system = running().cluster
+            now = running().system
         except RuntimeError:
             return frozenset()
-        return system.capabilities if system is not None else frozenset()
+        return now.capabilities if now is not None else frozenset()
 
 
 def bugs_told_of(logs: Path) -> list[str]:

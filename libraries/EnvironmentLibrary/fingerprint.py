@@ -30,8 +30,9 @@ def write_fingerprint(run: Running, run_id: str) -> Path:
         "defect": run.defect,
         "timeout_multiplier": run.timeout_multiplier,
         "host": host(),
-        "services": [dataclasses.asdict(facts) for facts in run.cluster.facts] if run.cluster else [],
-        "capabilities": sorted(run.cluster.capabilities) if run.cluster else [],
+        "services": [
+            {"system": system, **dataclasses.asdict(facts)} for system, seen in run.seen.items() for facts in seen
+        ],
     }
     path = Path(run.results) / "environment.json"
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

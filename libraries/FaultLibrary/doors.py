@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from environments.system import ClusterSystem, Endpoint
+from environments.system import ClusterAddresses, Endpoint, System
 from FaultLibrary.observers import Door, Outcome, Protocol
 from PatroniLibrary.rest import Member
 
@@ -19,6 +19,7 @@ _LINK_PROTOCOLS = {
     "primary": Protocol.POSTGRESQL,
     "replicas": Protocol.POSTGRESQL,
     "database": Protocol.POSTGRESQL,
+    "broker": Protocol.MYCELIUM,
 }
 
 
@@ -31,10 +32,13 @@ def of_member(member: Member) -> dict[str, Door]:
     }
 
 
-def of_service(system: ClusterSystem, name: str) -> tuple[Door, ...]:
+def of_service(system: System, name: str) -> tuple[Door, ...]:
     """The door of a service that is no member; none when the environment does not tell its address."""
-    if name == "haproxy" and system.addresses.haproxy_statistics:
-        where = urlsplit(system.addresses.haproxy_statistics)
+    addresses = system.addresses
+    if not isinstance(addresses, ClusterAddresses):
+        return (Door(Protocol.MYCELIUM, addresses.socket),) if name == "broker" else ()
+    if name == "haproxy" and addresses.haproxy_statistics:
+        where = urlsplit(addresses.haproxy_statistics)
         return (Door(Protocol.HTTP, Endpoint(where.hostname or "", where.port or 80)),)
     for facts in system.facts:
         if facts.name == name and (address := _ADDRESS.search(facts.address)):
@@ -43,7 +47,7 @@ def of_service(system: ClusterSystem, name: str) -> tuple[Door, ...]:
     return ()
 
 
-def of_link(system: ClusterSystem, name: str) -> Door:
+def of_link(system: System, name: str) -> Door:
     """The door at the near end of a link; the name of a link ends with what it leads to."""
     protocol = _LINK_PROTOCOLS.get(name.rpartition("-")[2], Protocol.TCP)
     return Door(protocol, system.links[name])

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from environments.system import ClusterSystem
+from environments.system import System
 from FaultLibrary import observers
 from FaultLibrary.lifecycle import Fault
+from FaultLibrary.steady import patroni_of
 from PatroniLibrary.rest import PatroniApi
 
 LOOK_SECONDS = 0.5  # an address that says nothing for so long is written down as silent
@@ -25,7 +26,7 @@ def append_record(results: Path, fault: Fault) -> None:
         file.write(json.dumps(fault.record()) + "\n")
 
 
-def collect(results: Path, system: ClusterSystem, fault: Fault) -> Path:
+def collect(results: Path, system: System, fault: Fault) -> Path:
     """Write down how everything is while the fault is in force, and return the file."""
     begin = time.time()
     with ThreadPoolExecutor(max_workers=3, thread_name_prefix="evidence") as pool:
@@ -45,13 +46,13 @@ def collect(results: Path, system: ClusterSystem, fault: Fault) -> Path:
     return path
 
 
-def _views(system: ClusterSystem) -> dict[str, str]:
-    if not system.addresses.patroni:
+def _views(system: System) -> dict[str, str]:
+    if not (urls := patroni_of(system)):
         return {}
-    return {url: str(view) for url, view in PatroniApi(system.addresses.patroni, LOOK_SECONDS).views().items()}
+    return {url: str(view) for url, view in PatroniApi(urls, LOOK_SECONDS).views().items()}
 
 
-def _counters(system: ClusterSystem) -> dict[str, Any]:
+def _counters(system: System) -> dict[str, Any]:
     return {name: dict(system.link_counters(name)) for name in system.links}
 
 

@@ -17,12 +17,12 @@ from robot.api.deco import keyword, library
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
 from EnvironmentLibrary.context import criterion, record_time
-from environments.system import ClusterSystem, cluster, running
+from environments.system import ClusterAddresses, System, running, system
 from FaultLibrary import evidence
 from FaultLibrary.lifecycle import Action, Fault, OutOfOrder, Step
 from FaultLibrary.link_faults import LinkFault
 from FaultLibrary.service_faults import FreezeFault, KillFault, KillNodeFault, StopFault, Surroundings
-from FaultLibrary.steady import cluster_unsteady
+from FaultLibrary.steady import cluster_unsteady, patroni_of
 from measurement.verdicts import Inconclusive
 from PatroniLibrary.rest import Member, PatroniApi, PatroniUnreachable, Topology
 from runner import progress
@@ -61,13 +61,13 @@ class FaultLibrary:
     | `leader`, `sync standby`                    | the member that has this role at the moment of injection |
     | `any replica`, `any member`                 | one of them, chosen by the seed of the run              |
     | `all replicas`, `all members`               | all of them at once                                     |
-    | `etcd`, `redis`, `haproxy`, `member2`, ...  | the service of that name                                |
+    | `etcd`, `redis`, `member2`, `broker`, ...   | the service of that name                                |
     | `client-primary`, `leader-etcd`, ...        | for kind `link`: a link, or that of the member with a role |
     """
 
     def __init__(self) -> None:
         self._faults = _faults
-        self._system: ClusterSystem | None = None
+        self._system: System | None = None
         self._known: dict[str, Member] = {}  # members seen since the system started, by name
         self._chance = random.Random()
 
@@ -148,9 +148,10 @@ class FaultLibrary:
 
     @keyword(tags=["faults"])
     def system_should_be_steady_again(self, within: timedelta = STEADY) -> None:
-        """Wait until every healed service and link answers as before and the cluster is steady; then clean up.
+        """Wait until every healed service and link answers as before and the system is steady; then clean up.
 
-        Steady: every member runs and is listed, one leads, all others stream from it, HAProxy leads clients to them.
+        A cluster is steady when every member runs and is listed, one leads, all others stream from it, and HAProxy
+        leads clients to them; other systems are when their services answer.
 
         Args:
             within: the deadline; the environment's `timeout_multiplier` lengthens it.
@@ -214,13 +215,13 @@ class FaultLibrary:
     # -- how -----------------------------------------------------------------------------------------------
 
     def _meet_system(self) -> None:
-        if (system := cluster()) is not self._system:  # another one was started since
-            self._system, self._known = system, {}
+        if (now := system()) is not self._system:  # another one was started since
+            self._system, self._known = now, {}
             self._faults.clear()
             self._chance = random.Random(running().seed)
 
     def _action(self, kind: FaultKind, target: str, part: Part, condition: Mapping[str, float | bool | str]) -> Action:
-        around = Surroundings(cluster(), self._view, self._unsteady, self._chance, self._known)
+        around = Surroundings(system(), self._view, self._unsteady, self._chance, self._known)
         if kind is FaultKind.LINK:
             if part != "all":
                 raise ValueError(f"a link has no part '{part}'; leave it out")
@@ -238,20 +239,20 @@ class FaultLibrary:
         return actions[kind](around, target, part)
 
     def _view(self) -> Topology:
-        urls = cluster().addresses.patroni
+        urls = patroni_of(system())
         view = PatroniApi(urls).topology() if urls else Topology(())
         self._known.update({member.name: member for member in view.members})
         return view
 
     def _unsteady(self) -> str | None:
-        system = cluster()
-        if not system.addresses.patroni:
+        where = system().addresses
+        if not isinstance(where, ClusterAddresses) or not where.patroni:
             return None
         try:
             view = self._view()
         except PatroniUnreachable as error:
             return str(error)
-        return cluster_unsteady(system, view, self._known)
+        return cluster_unsteady(where, view, self._known)
 
     def _open(self, after: Step, before: Step, what: str) -> list[Fault]:
         found = [f for f in self._faults if f.reached(after) and not f.reached(before) and not f.reached(Step.HEALED)]
@@ -274,7 +275,7 @@ class FaultLibrary:
 
     def _evidence(self, fault: Fault) -> str:
         try:
-            return str(evidence.collect(Path(running().results), cluster(), fault))
+            return str(evidence.collect(Path(running().results), system(), fault))
         except Exception as error:  # noqa: BLE001, what cannot be written down must not keep a fault in force
             return f"none, {type(error).__name__}: {error}"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from environments.system import Endpoint
+from environments.system import Address
 
 PATIENCE = 1.0  # seconds without an answer that a client calls silence; a healthy service here needs milliseconds
 PADDING = 8000  # bytes of a padded request; PostgreSQL takes a start-up packet of up to 10000
@@ -25,6 +25,7 @@ class Protocol(StrEnum):
     POSTGRESQL = "postgresql"  # an SSLRequest is answered with one byte before any authentication
     REDIS = "redis"  # an inline PING is answered, with an error if a password is missing
     HTTP = "http"
+    MYCELIUM = "mycelium"  # a ping is answered
     TCP = "tcp"  # nothing to ask: a connection that is accepted counts as an answer
 
 
@@ -51,7 +52,7 @@ class Door:
     """Where a client meets a service."""
 
     protocol: Protocol
-    endpoint: Endpoint
+    endpoint: Address
 
     def knock(self, patience: float = PATIENCE, padding: int = 0) -> Seen:
         """Connect, ask, and wait for the first byte of an answer.
@@ -62,14 +63,14 @@ class Door:
         """
         begin = time.monotonic()
         try:
-            with socket.create_connection((self.endpoint.host, self.endpoint.port), timeout=patience) as connection:
+            with _connected(self.endpoint, patience) as connection:
                 request = _request(self.protocol, padding)
                 if not request:
                     return Seen(Outcome.ANSWERS, time.monotonic() - begin)
                 begin = time.monotonic()
                 connection.sendall(request)
                 answer = connection.recv(65536)  # all of it, so that closing does not look like breaking off
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):  # nobody listens, or the socket's file is gone
             outcome = Outcome.REFUSES
         except (ConnectionResetError, BrokenPipeError):
             outcome = Outcome.RESETS
@@ -81,6 +82,19 @@ class Door:
 
     def __str__(self) -> str:
         return f"{self.protocol} on {self.endpoint}"
+
+
+def _connected(address: Address, patience: float) -> socket.socket:
+    if not isinstance(address, Path):
+        return socket.create_connection((address.host, address.port), timeout=patience)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(patience)
+    try:
+        connection.connect(str(address))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _request(protocol: Protocol, padding: int) -> bytes:
@@ -96,6 +110,8 @@ def _request(protocol: Protocol, padding: int) -> bytes:
         case Protocol.HTTP:
             pad = b"X-Padding: " + fill + b"\r\n" if padding else b""
             return b"GET /health HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n" + pad + b"\r\n"
+        case Protocol.MYCELIUM:
+            return struct.pack("<IBBH", 4 + padding, 9, 0, 0) + fill  # length, opcode Ping, no flags, no topic
     return b""
 
 

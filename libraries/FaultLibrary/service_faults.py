@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from environments.system import ClusterSystem, ServiceControl
+from environments.system import ServiceControl, System
 from FaultLibrary import doors, observers
 from FaultLibrary.lifecycle import Hit
 from FaultLibrary.observers import Door, Outcome
@@ -28,7 +28,7 @@ SILENCE = 0.25  # seconds without an answer; the process table is the stronger w
 class Surroundings:
     """What a fault needs of the system it is done to."""
 
-    system: ClusterSystem
+    system: System
     view: Callable[[], Topology]  # asks the cluster who its members are
     unsteady: Callable[[], str | None]  # says what the system lacks to be steady
     chance: random.Random

@@ -77,7 +77,6 @@ def measure_open_loop(
     allowed_failures: int = 0,
     minimum_n: int | None = None,
     ratio_of_max: float | None = None,
-    system: str = "cluster",
 ) -> Measurement:
     """Offer a load by intended starts, judge its p99 latency and leave a record. It never raises for the verdict.
 
@@ -97,7 +96,6 @@ def measure_open_loop(
         allowed_failures: errors and wrong responses that do not fail the measurement.
         minimum_n: operations a pass needs when less than 1 000 must do.
         ratio_of_max: the rate as a share of the measured maximum.
-        system: of the fingerprint.
     """
     before, measured = _seconds(warm_up), _seconds(duration)
     total = before + measured
@@ -106,12 +104,10 @@ def measure_open_loop(
     with context.timed(name, "measuring"), progress.step(f"{name}: {rate:g}/s open loop", total), _Busy() as busy:
         result = offer_each(operation_factory, schedule, workers, warm_up_seconds=before, drop_after_seconds=patience)
     if budget_p99_seconds is None:
-        return leave_record(name, result, busy_percent=busy.percent, ratio_of_max=ratio_of_max, system=system)
+        return leave_record(name, result, busy_percent=busy.percent, ratio_of_max=ratio_of_max)
     judgement = judge_latency(result, budget_p99_seconds, allowed_failures=allowed_failures, minimum_n=minimum_n)
     target = Target("p99 latency", budget_p99_seconds * 1000, "ms")
-    return leave_record(
-        name, result, judgement, target, busy_percent=busy.percent, ratio_of_max=ratio_of_max, system=system
-    )
+    return leave_record(name, result, judgement, target, busy_percent=busy.percent, ratio_of_max=ratio_of_max)
 
 
 def measure_closed_loop(
@@ -123,7 +119,6 @@ def measure_closed_loop(
     *,
     warm_up: Duration = WARM_UP_SECONDS,
     allowed_failures: int = 0,
-    system: str = "cluster",
 ) -> Measurement:
     """Find the maximum rate, judge it and leave a record. It says nothing about latency.
 
@@ -135,16 +130,15 @@ def measure_closed_loop(
         minimum_per_second: correct responses a second that are wanted; None: measured without a verdict.
         warm_up: comes before the measured part.
         allowed_failures: errors and wrong responses that do not fail the measurement.
-        system: of the fingerprint.
     """
     before, measured = _seconds(warm_up), _seconds(duration)
     with context.timed(name, "measuring"), progress.step(f"{name}: maximum rate", before + measured), _Busy() as busy:
         result = maximum_rate_each(operation_factory, workers, measured, warm_up_seconds=before)
     if minimum_per_second is None:
-        return leave_record(name, result, busy_percent=busy.percent, system=system)
+        return leave_record(name, result, busy_percent=busy.percent)
     judgement = judge_rate(result, minimum_per_second, allowed_failures=allowed_failures)
     target = Target("rate", minimum_per_second, "/s", "at least")
-    return leave_record(name, result, judgement, target, busy_percent=busy.percent, system=system)
+    return leave_record(name, result, judgement, target, busy_percent=busy.percent)
 
 
 def measure_paired(
@@ -155,7 +149,6 @@ def measure_paired(
     *,
     rounds: int = 12,
     operations_per_round: int = 50,
-    system: str = "cluster",
 ) -> Measurement:
     """Let two ways of doing the same thing take turns, judge the ratio of their times and leave a record.
 
@@ -166,7 +159,6 @@ def measure_paired(
         limit: the ratio a/b must be below it, with its whole confidence interval.
         rounds: pairs.
         operations_per_round: of each side.
-        system: of the fingerprint.
 
     Raises:
         Inconclusive: a side had a round without any success.
@@ -175,7 +167,7 @@ def measure_paired(
         paired = compare(a, b, rounds=rounds, operations_per_round=operations_per_round)
     target = Target(f"time of {a.name} / time of {b.name}", limit, "ratio")
     judgement = judge_ratio(paired, limit)
-    return leave_record(name, paired.a, judgement, target, paired=paired, busy_percent=busy.percent, system=system)
+    return leave_record(name, paired.a, judgement, target, paired=paired, busy_percent=busy.percent)
 
 
 def leave_record(
@@ -188,7 +180,6 @@ def leave_record(
     busy_percent: float | None = None,
     ratio_of_max: float | None = None,
     links: Mapping[str, str] | None = None,
-    system: str = "cluster",
 ) -> Measurement:
     """Write the record of a load that somebody offered, such as one around a fault.
 
@@ -201,7 +192,6 @@ def leave_record(
         busy_percent: share of all cores that was in use meanwhile.
         ratio_of_max: the offered rate as a share of the measured maximum.
         links: further evidence, relative to the run's directory.
-        system: of the fingerprint.
     """
     directory = context.results()
     end = result.started_at + result.schedule_seconds
@@ -215,7 +205,7 @@ def leave_record(
         judgement=judgement,
         target=target,
         services=services,
-        origin=origin(system),
+        origin=origin(),
         machine=machine,
         ratio_of_max=ratio_of_max,
         comparison=comparison,
@@ -226,7 +216,7 @@ def leave_record(
     )
 
 
-def origin(system: str = "cluster") -> Origin:
+def origin() -> Origin:
     """Return where a measurement made now comes from: the fingerprint of the run and the test that runs."""
     run = running()
     fingerprint = _fingerprint(Path(run.results) / "environment.json")
@@ -236,13 +226,14 @@ def origin(system: str = "cluster") -> Origin:
         phase=_phase(_variable("${TEST TAGS}", [])),
         test=_test(),
         system={
-            "name": system,
+            "name": run.system_name,
             "environment": run.name,
             "driver": run.driver,
             "defect": run.defect,
             "services": [
                 {key: service[key] for key in ("name", "kind", "version")}
                 for service in fingerprint.get("services", [])
+                if service["system"] == run.system_name
             ],
         },
         host=fingerprint.get("host", {}),

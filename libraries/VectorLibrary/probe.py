@@ -6,7 +6,7 @@ import numpy as np
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from environments.config import Vector
+from environments.sections.cluster import Vector
 from PostgresLibrary.sessions import rows
 from VectorLibrary.nearest import METRICS, TIE
 from VectorLibrary.search import NAMESPACE, find, plan_of, search, vector_index

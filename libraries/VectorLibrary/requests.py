@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from environments.config import Vector
+from environments.sections.cluster import Vector
 from PostgresLibrary.operations import Request, Wrong
 from VectorLibrary.dataset import Vectors, texts
 from VectorLibrary.nearest import METRICS, Answer, defects

@@ -11,8 +11,8 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from environments.config import Vector
 from environments.schema import VECTOR_INDEX
+from environments.sections.cluster import Vector
 from PostgresLibrary.sessions import rows, value
 from VectorLibrary.nearest import Answer
 

@@ -16,6 +16,7 @@ from environments.config import CAPABILITIES, VARIABLES
 REGISTRY = VARIABLES / "criteria.yaml"
 ID = re.compile(r"^[A-Z]{2}-[A-Z]?\d{2}$")
 KEYS = ("source", "needs", "budget")
+NEEDS = tuple(dict.fromkeys(name for declarable in CAPABILITIES.values() for name in declarable))
 BUDGET_KEYS = ("limit", "unit", "of")
 
 
@@ -124,13 +125,13 @@ def _entry_problems(place: str, identifier: object, given: object) -> list[str]:
         problems.append(f"{place}.source: missing; name the seed file and its section")
     needs = given.get("needs")
     if not isinstance(needs, list) or not needs:
-        problems.append(f"{place}.needs: missing; list the capabilities it needs, any of: {', '.join(CAPABILITIES)}")
+        problems.append(f"{place}.needs: missing; list the capabilities it needs, any of: {', '.join(NEEDS)}")
     else:
         problems += [
-            f"{place}.needs: {need!r} is not a capability{_hint(need, CAPABILITIES)}; use any of: "
-            f"{', '.join(CAPABILITIES)}"
+            f"{place}.needs: {need!r} is not a capability{_hint(need, NEEDS)}; use any of: "
+            f"{', '.join(NEEDS)}"
             for need in needs
-            if need not in CAPABILITIES
+            if need not in NEEDS
         ]
     for budget in _as_list(given.get("budget")):
         problems += _budget_problems(f"{place}.budget", budget)

@@ -7,15 +7,9 @@ from typing import Any
 
 import environments
 from criteria import PHASES, CriteriaProblem, Criterion, Kill, LastVerdict, catalogue
-from environments.config import (
-    VARIABLES,
-    EnvironmentFile,
-    Systems,
-    citus_overlay,
-    is_environment,
-    load_environment,
-)
+from environments.config import VARIABLES, EnvironmentFile, Systems, is_environment, load_environment
 from environments.errors import EnvironmentProblem
+from environments.sections.cluster import citus_overlay
 from runner.arguments import PROFILES, Request
 from runner.places import Places
 from runner.usage import UsageProblem, unknown

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from robot.api.types import Secret
 
-from environments import config
-from environments.config import Vector
 from environments.embedded import programs
 from environments.embedded.citus import CitusServices
 from environments.embedded.ports import HOST, Ports
 from environments.embedded.processes import EmbeddedService, Keeper, wait_until
 from environments.errors import EnvironmentProblem
+from environments.sections.base import Program
+from environments.sections.cluster import Citus, Vector
 from environments.system import Endpoint, Login
 from runner.arguments import default_citus
 
@@ -27,7 +27,7 @@ DATABASE = "acceptance"
 class CitusAlone:
     """The services, their keeper, and what a cluster would do around them."""
 
-    def __init__(self, keeper: Keeper, logs: Path, settings: config.Citus) -> None:
+    def __init__(self, keeper: Keeper, logs: Path, settings: Citus) -> None:
         def home(service: str) -> Path:
             directory = keeper.state_directory / service
             directory.mkdir(mode=0o700)
@@ -39,7 +39,7 @@ class CitusAlone:
             keeper,
             logs,
             home,
-            programs.find(programs.POSTGRESQL, config.Program(version="18")),
+            programs.find(programs.POSTGRESQL, Program(version="18")),
             settings,
             [Endpoint(HOST, ports.choose()) for _ in range(settings.workers + 1)],
             Login("postgres", Secret(secrets.token_urlsafe(18))),
@@ -60,7 +60,7 @@ class CitusAlone:
 
 
 @contextmanager
-def citus_alone(logs: Path, settings: config.Citus) -> Iterator[CitusAlone]:
+def citus_alone(logs: Path, settings: Citus) -> Iterator[CitusAlone]:
     """Compose Citus; everything is gone on leaving."""
     keeper = Keeper(Path(tempfile.mkdtemp(prefix="acceptance-test-")))
     try:
@@ -81,6 +81,6 @@ def installation() -> Path:
 @pytest.fixture(scope="module")
 def citus(installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CitusAlone]:
     """A coordinator and two workers that have started, with the schema."""
-    with citus_alone(tmp_path_factory.mktemp("logs"), config.Citus(path=installation, shard_count=4)) as alone:
+    with citus_alone(tmp_path_factory.mktemp("logs"), Citus(path=installation, shard_count=4)) as alone:
         alone.start()
         yield alone

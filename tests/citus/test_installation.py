@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from environments.config import Citus
 from environments.embedded.citus import find_installation
 from environments.embedded.programs import Found
 from environments.errors import EnvironmentProblem
+from environments.sections.cluster import Citus
 
 PG18 = Found(Path("/pg/bin/postgres"), "18.4", "a test")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from environments import config
 from environments.embedded.processes import tree
 from environments.errors import EnvironmentProblem
+from environments.sections.cluster import Citus
 from tests.citus.conftest import DATABASE, CitusAlone, citus_alone
 
 pytestmark = pytest.mark.servers
@@ -31,7 +31,7 @@ def test_a_library_that_postgresql_cannot_load_is_one_line(tmp_path):
     (tmp_path / "lib" / "citus.so").write_bytes(b"not a library")
     (tmp_path / "share" / "extension").mkdir(parents=True)
     (tmp_path / "share" / "extension" / "citus.control").write_text("default_version = '14.0-1'\n")
-    with citus_alone(tmp_path / "logs", config.Citus(path=tmp_path)) as alone:
+    with citus_alone(tmp_path / "logs", Citus(path=tmp_path)) as alone:
         with pytest.raises(EnvironmentProblem) as caught:
             alone.start()
         state = alone.keeper.state_directory

@@ -17,13 +17,12 @@ TEXT = "kept: psql 127.0.0.1:5432"
 def said(tmp_path, monkeypatch):
     """Keep a system up, and return what Robot Framework's own console was told."""
     lines: list[str] = []
-    cluster = SimpleNamespace(name="cluster")
-    monkeypatch.setattr("environments.keep_cluster", lambda system, results: TEXT)
+    cluster = SimpleNamespace(keep=lambda results: TEXT)
     monkeypatch.setattr(
         EnvironmentLibrary, "BuiltIn", lambda: SimpleNamespace(get_variable_value=lambda name, default: True)
     )
     monkeypatch.setattr("robot.api.logger.console", lines.append)
-    use(Running("kept", "embedded", "quick", str(tmp_path), 1.0, 7, cluster=cluster))
+    use(Running("kept", "embedded", "quick", str(tmp_path), 1.0, 7, system=cluster, system_name="cluster"))
     yield lines
     progress.observe(None)
     use(None)
@@ -34,7 +33,7 @@ def test_our_console_shows_it_above_its_status_line(said):
     progress.observe(lambda kind, text: shown.append((kind, text)))
     EnvironmentLibrary.EnvironmentLibrary().stop_system("cluster")
     assert (shown, said) == ([("note", TEXT)], [])
-    assert running().cluster is None
+    assert running().system is None
 
 
 def test_another_console_shows_it_too(said):

@@ -12,9 +12,9 @@ from typing import Any
 
 from robot.api.types import Secret
 
-from environments.config import Vector
 from environments.embedded.links import Links
 from environments.embedded.ports import Ports
+from environments.sections.cluster import Vector
 from environments.system import (
     ClusterAddresses,
     Endpoint,

@@ -32,7 +32,7 @@ Library    FaultLibrary
 
 @pytest.fixture
 def environment(system: TinySystem, tmp_path: Path) -> Iterator[Running]:
-    one = Running("unit", "embedded", "quick", str(tmp_path), 1.0, 1, cluster=system)
+    one = Running("unit", "embedded", "quick", str(tmp_path), 1.0, 1, system=system, system_name="cluster")
     use(one)
     yield one
     use(None)

@@ -32,11 +32,11 @@ CASES: list[tuple[FaultKind, str, str, dict[str, float | bool | str]]] = [
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("faults")
-    system = environments.start_cluster(load_environment("embedded"), path)
-    use(Running("embedded", "embedded", "quick", str(path), 2.0, 1, cluster=system))
+    system = environments.start_system("cluster", load_environment("embedded"), path)
+    use(Running("embedded", "embedded", "quick", str(path), 2.0, 1, system=system, system_name="cluster"))
     yield path
     use(None)
-    assert environments.stop_cluster(system) == []
+    assert system.stop() == []
 
 
 @pytest.fixture(scope="module")

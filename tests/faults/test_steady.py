@@ -66,9 +66,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 
 def missing(answers: Cluster) -> str | None:
-    system = TinySystem()
-    system.addresses = dataclasses.replace(system.addresses, haproxy_statistics="http://127.0.0.1:1/")
-    return steady.cluster_unsteady(system, answers.view, NAMES)
+    where = dataclasses.replace(TinySystem().addresses, haproxy_statistics="http://127.0.0.1:1/")
+    return steady.cluster_unsteady(where, answers.view, NAMES)
 
 
 def test_a_healthy_cluster_is_steady(answers: Cluster) -> None:

@@ -16,11 +16,21 @@ def run(tmp_path):
         "git": "abc1234",
         "host": {"cpu": "some cpu", "cores": 2, "memory_mib": 1024, "kernel": "6", "python": "3.11"},
         "services": [
-            {"name": "redis", "kind": "real", "version": "7", "address": "h:1", "program": "/x", "provider": "PATH"}
+            {
+                "system": "cluster",
+                "name": "redis",
+                "kind": "real",
+                "version": "7",
+                "address": "h:1",
+                "program": "/x",
+                "provider": "PATH",
+            }
         ],
     }
     (tmp_path / "environment.json").write_text(json.dumps(fingerprint), encoding="utf-8")
-    running = Running("embedded", "embedded", "quick", str(tmp_path), 1.0, seed=7, defect="slow-link")
+    running = Running(
+        "embedded", "embedded", "quick", str(tmp_path), 1.0, seed=7, defect="slow-link", system_name="cluster"
+    )
     use(running)
     context.set_criterion("CL-16")
     yield running

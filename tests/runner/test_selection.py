@@ -44,7 +44,7 @@ def test_options_narrow_the_choice_together(request_, expected, places):
             Request(phases=("caos",)),
             "unknown phase 'caos'; did you mean chaos? Known: chaos, compatibility, integration",
         ),
-        (Request(systems=("klaster",)), "unknown system 'klaster'; did you mean cluster? Known: cluster"),
+        (Request(systems=("klaster",)), "unknown system 'klaster'; did you mean cluster? Known: broker, cluster"),
         (Request(profile="quik"), "unknown profile 'quik'; did you mean quick? Known: full, quick"),
         (Request(phases=("stress",)), "no criterion is all of: stress; ./run.sh --list shows what there is"),
         (Request(phases=("chaos",), criteria=("CL-01",)), "no criterion is all of: chaos, CL-01"),

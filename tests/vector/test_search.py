@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from psycopg2.extensions import connection
 
-from environments.config import Vector
+from environments.sections.cluster import Vector
 from PostgresLibrary.sessions import rows, value
 from tests.one_server import OneServer
 from VectorLibrary import VectorLibrary, nearest, probe, search

@@ -1,0 +1,44 @@
+"""What every part of an environment file is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Settings = dict[str, str | int | float | bool]
+
+
+class Section(BaseModel):
+    """Every part of an environment file refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Program(Section):
+    """A server program: where it is, which version is wanted, what to set beyond our defaults."""
+
+    path: Path | None = None  # a program, or for PostgreSQL its bin directory; null: PATH, then the Python package
+    version: str | None = None  # prefix the found program's version must have, such as "18" or "3.5"
+    port: Port | None = None  # null: a free one
+    settings: Settings = {}  # lines of the server's own configuration, on top of ours
+
+
+FAULTS: dict[str, str] = {
+    "process-faults": "services can be stopped, killed and frozen",
+    "link-faults": "client links can be cut, delayed and throttled",
+}
+"""What an environment, rather than the system in it, provides for."""
+
+
+class SystemSection(Section):
+    """One system of an environment."""
+
+    capabilities: list[str]
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """All that criteria may rely on."""
+        return frozenset(self.capabilities)
