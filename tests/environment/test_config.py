@@ -91,6 +91,18 @@ MISTAKES = {
         merged(EXTERNAL, {"systems": {"cluster": {"addresses": {"password": "hunter2"}}}}),
         "addresses.password: must not stand in the file; write %{VARIABLE}",
     ),
+    "unknown capability of the broker": (
+        GOOD | {"systems": {"broker": {"capabilities": ["publish-ack"]}}},
+        "systems.broker.capabilities: 'publish-ack' is unknown; use any of: wire, publish_ack",
+    ),
+    "a broker's list that is not there": (
+        GOOD | {"systems": {"broker": {"capabilities": [], "services": {"broker": {"declares": "/no/list.yaml"}}}}},
+        "systems.broker.services: /no/list.yaml cannot be read (No such file or directory); correct the path",
+    ),
+    "an external broker without addresses": (
+        GOOD | {"driver": "external", "systems": {"broker": {"capabilities": ["wire"]}}},
+        "systems.broker.addresses: missing",
+    ),
     "password variable not set": (EXTERNAL, "addresses.password: the environment variable DB_PASSWORD is not set"),
 }
 
@@ -102,6 +114,33 @@ def test_a_mistake_gets_one_line(mistake: str, tmp_path: Path, monkeypatch: pyte
     lines = problems(write(tmp_path, content))
     assert len(lines) == 1
     assert expected in lines[0]
+
+
+def broker(tmp_path: Path, **program: object) -> frozenset[str]:
+    section = {"capabilities": ["process-faults"], "services": {"broker": program}}
+    loaded = load_environment(write(tmp_path, GOOD | {"systems": {"broker": section}}))
+    assert loaded.systems.broker is not None
+    return loaded.systems.broker.declared
+
+
+def test_the_reference_broker_declares_what_stands_beside_it(tmp_path: Path) -> None:
+    assert {"process-faults", "wire", "graceful_drain"} <= broker(tmp_path)
+
+
+def test_another_broker_declares_its_own_list_or_nothing(tmp_path: Path) -> None:
+    (tmp_path / "offers.yaml").write_text("[wire, ping]", encoding="utf-8")
+    assert broker(tmp_path, path="/opt/broker") == {"process-faults"}
+    declared = broker(tmp_path, path="/opt/broker", declares=str(tmp_path / "offers.yaml"))
+    assert declared == {"process-faults", "wire", "ping"}
+
+
+@pytest.mark.parametrize("text", ["wire", "[1, 2]", "{wire: true}"])
+def test_a_list_of_capabilities_must_be_one(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "offers.yaml"
+    file.write_text(text, encoding="utf-8")
+    section = {"capabilities": [], "services": {"broker": {"declares": str(file)}}}
+    (line,) = problems(write(tmp_path, GOOD | {"systems": {"broker": section}}))
+    assert f"{file} must be a list of capabilities" in line
 
 
 def test_no_such_file_lists_the_names_there_are() -> None:

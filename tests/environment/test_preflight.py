@@ -49,6 +49,25 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
     assert line == f"services.etcd.path: {tmp_path / 'etcd'} is not a program that runs; correct or remove the key"
 
 
+def test_a_missing_broker_is_named(tmp_path: Path) -> None:
+    section = {"capabilities": [], "services": {"broker": {"path": str(tmp_path)}}}
+    (line,) = environments.preflight(environment(systems={"broker": section}))
+    key = "systems.broker.services.broker.path"
+    assert line == f"{key}: {tmp_path} is not a program that runs; correct or remove the key"
+
+
+def test_an_external_broker_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    addresses = {"socket": str(tmp_path / "none.sock"), "metrics": "http://127.0.0.1:9/metrics"}
+    section = {"capabilities": ["wire"], "addresses": addresses}
+    theirs = {"name": "theirs", "driver": "external", "systems": {"broker": section}}
+    at, metrics = environments.preflight(EnvironmentFile.model_validate(theirs))
+    key = "systems.broker.addresses"
+    assert at.startswith(
+        f"{key}.socket: {tmp_path / 'none.sock'} refuses (No such file or directory); start the broker"
+    )
+    assert metrics.startswith(f"{key}.metrics: http://127.0.0.1:9/metrics does not answer (ConnectionError)")
+
+
 def test_no_program_anywhere_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "package_directory", lambda _module: None)
     monkeypatch.setenv("PATH", "/nonexistent")

@@ -7,8 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +54,33 @@ def test_a_close_without_an_answer_is_no_answer(serve: Callable[..., Server]) ->
         connection.recv(100)
 
     assert door(serve(read_and_close)).knock().outcome is Outcome.CLOSES
+
+
+def test_a_unix_socket_is_a_door_too(tmp_path: Path) -> None:
+    path = tmp_path / "broker.sock"
+    one = Door(Protocol.MYCELIUM, path)
+    assert one.knock().outcome is Outcome.REFUSES, "there is no such file"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        assert one.knock().outcome is Outcome.REFUSES, "nobody listens"
+        listener.listen()
+        assert one.knock(patience=0.1).outcome is Outcome.SILENT
+        asked, answer = [], bytes.fromhex("04000000 0a000000")
+
+        def pong() -> None:
+            for _ in range(2):  # the connection that was given up, and the next
+                connection, _address = listener.accept()
+                with connection:
+                    asked.append(connection.recv(100))
+                    with suppress(BrokenPipeError):
+                        connection.sendall(answer)
+
+        server = threading.Thread(target=pong)
+        server.start()
+        assert one.knock().outcome is Outcome.ANSWERS
+        server.join()
+    assert asked == [bytes.fromhex("04000000 09000000")] * 2
+    assert str(one) == f"mycelium on {path}"
 
 
 def test_a_reset_is_told_from_a_close(link: Link) -> None:
