@@ -128,8 +128,7 @@ def _entry_problems(place: str, identifier: object, given: object) -> list[str]:
         problems.append(f"{place}.needs: missing; list the capabilities it needs, any of: {', '.join(NEEDS)}")
     else:
         problems += [
-            f"{place}.needs: {need!r} is not a capability{_hint(need, NEEDS)}; use any of: "
-            f"{', '.join(NEEDS)}"
+            f"{place}.needs: {need!r} is not a capability{_hint(need, NEEDS)}; use any of: {', '.join(NEEDS)}"
             for need in needs
             if need not in NEEDS
         ]
