@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from measurement.verdicts import Inconclusive, Verdict
+from oracles import messages
 from oracles.history import Findings, History
 from oracles.primaries import split_brain
 from oracles.staleness import backward_reads, invented_reads, stale_reads
@@ -24,6 +25,7 @@ ORACLES: dict[str, Callable[[History], Findings]] = {
     "backward": backward_reads,
     "invented": invented_reads,
     "split-brain": split_brain,
+    **{f"message-{name}": oracle for name, oracle in messages.ALL.items()},
 }
 
 FINDINGS = {
@@ -63,6 +65,42 @@ FINDINGS = {
     "split-brain": [
         "member1 and member2 both writable for 285 ms from 22:13:23.015 UTC, 15 ms after member2 leads",
     ],
+    "message-lost": [
+        "kraken/market_data/2 acknowledged at 22:13:20.760 UTC, 240 ms before broker killed never reached portfolio",
+        (
+            "portfolio/execution/3 acknowledged at 22:13:21.030 UTC, 30 ms after broker killed "
+            "never reached any of worker1, worker2"
+        ),
+    ],
+    "message-duplicated": [
+        ("polygon/market_data/1 reached dashboard at 22:13:21.300 UTC, 300 ms after broker killed, the second time"),
+        "polygon/market_data/1 reached dashboard at 22:13:21.400 UTC, 400 ms after broker killed, the third time",
+        "portfolio/execution/2 reached worker2 at 22:13:21.500 UTC, 500 ms after broker killed, the second time",
+    ],
+    "message-reordered": [
+        "polygon/market_data/0 reached portfolio at 22:13:21.250 UTC, 250 ms after broker killed, behind number 2",
+    ],
+    "message-misrouted": [
+        ("polygon/market_data/1 reached dashboard at 22:13:21.300 UTC, 300 ms after broker killed on topic signals"),
+        (
+            "kraken/market_data/0 reached worker1 at 22:13:21.400 UTC, 400 ms after broker killed, "
+            "which is not subscribed to market_data"
+        ),
+    ],
+    "message-corrupted": [
+        (
+            "polygon/signals/0 reached dashboard at 22:13:20.950 UTC, 50 ms before broker killed "
+            "with checksum cccc2222, published with aaaa0000"
+        ),
+        ("an unreadable message (checksum 00000000) reached portfolio at 22:13:21.300 UTC, 300 ms after broker killed"),
+    ],
+    "message-unexpected": [
+        ("polygon/signals/0, which was refused, reached dashboard at 22:13:20.950 UTC, 50 ms before broker killed"),
+        (
+            "polygon/signals/7, which nobody published, reached dashboard at 22:13:21.200 UTC, "
+            "200 ms after broker killed"
+        ),
+    ],
 }
 
 
@@ -89,6 +127,7 @@ def test_a_bad_history_fails_and_says_where(name):
     ("file", "oracle", "reason"),
     [
         ("lost-inconclusive", lost, "lost writes: no acknowledged writes to judge by"),
+        ("message-lost-inconclusive", messages.lost, "lost messages: no acknowledged deliveries to judge by"),
         ("split-brain-inconclusive", split_brain, "a quick handover or two primaries"),
         ("split-brain-blind-inconclusive", split_brain, "member1 was not looked at for 3.1 s"),
         ("gap-ok", lost, "the history has no final read"),
