@@ -12,6 +12,7 @@ from BrokerLibrary import wire
 from BrokerLibrary.wire import Decoder, ErrorCode, Frame, Opcode, WireProblem
 
 DELIVERY = bytes.fromhex("110000000600 0b00 6d61726b65745f64617461 6869")
+TOPICS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60)
 
 
 def body(opcode, topic=b"", payload=b"", flags=0, topic_length=None):
@@ -34,7 +35,9 @@ def test_a_delivery_is_read_as_the_contract_has_it():
 
 
 @given(
-    st.lists(st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60), st.binary())),
+    st.lists(
+        st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60), st.binary())
+    ),
     st.integers(1, 50),
 )
 def test_any_frames_are_read_from_any_pieces(contents, size):
