@@ -1,28 +1,24 @@
 """A client of the broker: blocks with deadlines, reconnects and resubscribes by itself, writes down what it saw.
 
 A thread receives; every public method may be called from any other thread. What the client attempted, got and was told
-stays in `attempts`, `deliveries`, `told` and `sessions`, in the order in which it happened. What no broker may do, such
-as acknowledge what was never sent, stands in `violations`.
+stays in `attempts`, `deliveries`, `told`, `acknowledged` and `sessions`, in the order in which it happened. What no
+broker may do, such as acknowledge what was never sent, stands in `violations`.
 """
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 from BrokerLibrary import wire
-from BrokerLibrary.connection import Connection, ConnectionLost
+from BrokerLibrary.connection import ConnectionLost
+from BrokerLibrary.lasting import LastingConnection, end_all
 from BrokerLibrary.numbered import checksum
-from BrokerLibrary.records import Attempt, Backoff, Delivery, Session, Told
-from BrokerLibrary.wire import BrokerError, ErrorCode, Frame, Opcode, WireProblem
+from BrokerLibrary.records import Attempt, Delivery
+from BrokerLibrary.wire import BrokerError, ErrorCode, Opcode
 from oracles.history import Result
-
-ANSWER_SECONDS = 5.0  # bound on connecting, on an answer, and on the kernel's taking what is sent
 
 
 class Refused(Exception):
@@ -33,46 +29,8 @@ class Refused(Exception):
         self.error = error
 
 
-class BrokerClient:
-    """One client, connected when it is made.
-
-    Args:
-        socket_path: where the broker listens.
-        name: of this client in histories and messages.
-        backoff: how to reconnect; None: never.
-        answer_seconds: bound on each answer, unless a call gives another.
-
-    Raises:
-        ConnectionLost: there is no broker.
-    """
-
-    def __init__(
-        self,
-        socket_path: Path,
-        name: str = "client",
-        *,
-        backoff: Backoff | None = None,
-        answer_seconds: float = ANSWER_SECONDS,
-    ) -> None:
-        self.name, self.socket_path = name, socket_path
-        self.attempts: list[Attempt] = []
-        self.deliveries: list[Delivery] = []
-        self.told: list[Told] = []
-        self.sessions: list[Session] = []
-        self.violations: list[str] = []
-        self._backoff, self._seconds = backoff, answer_seconds
-        self._changed = threading.Condition()
-        self._inbox: deque[Delivery] = deque()
-        self._subscriptions: list[str] = []
-        self._acks: dict[tuple[int, str], int] = {}  # opcode and topic -> how many came
-        self._pongs: deque[bytes] = deque()
-        self._statistics: deque[dict[str, Any]] = deque()
-        self._asked = threading.Lock()  # one ping or request for statistics at a time
-        self._closed = threading.Event()
-        self._connection: Connection | None = None
-        self._connect()
-        self._thread = threading.Thread(target=self._run, name=f"broker client {name}", daemon=True)
-        self._thread.start()
+class BrokerClient(LastingConnection):
+    """One client; its arguments are those of `LastingConnection`."""
 
     # -- publishing ----------------------------------------------------------------------------------------
 
@@ -106,7 +64,7 @@ class BrokerClient:
                 if connection is not None and self._connection is connection:
                     self.sessions[-1].sent += attempts
                 else:  # it ended while this write waited for its turn
-                    _end(attempts, Result.FAILED, "not sent: no connection")
+                    end_all(attempts, Result.FAILED, "not sent: no connection")
 
         connection = self._connection
         if connection is None:
@@ -225,83 +183,16 @@ class BrokerClient:
         """Send bytes as they are, right or wrong. Raises as `publish`."""
         self._live().send(data, self._seconds)
 
-    # -- the connection ------------------------------------------------------------------------------------
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it is connected, with every subscription acknowledged."""
-        return self._connection is not None and self.sessions[-1].ready is not None
-
-    def wait_ready(self, within: float, after: float = 0.0) -> float:
-        """Wait for a connection with every subscription acknowledged; return when it stood (epoch seconds).
-
-        Args:
-            within: deadline, seconds.
-            after: only a connection opened after this instant counts (epoch seconds).
-
-        Raises:
-            TimeoutError: with what is missing.
-        """
-
-        def missing() -> str | None:
-            if self._connection is None or self.sessions[-1].opened < after:
-                return f"{self.name} is not connected again"
-            waits = self.sessions[-1].expected_acks
-            return f"{self.name} waits for acknowledgements of {sorted(waits)}" if waits else None
-
-        self._await(missing, within)
-        return self.sessions[-1].ready or 0.0
-
-    def wait_lost(self, within: float) -> str:
-        """Wait until there is no connection; return how the last one ended.
-
-        Raises:
-            TimeoutError: there still is one.
-        """
-        self._await(lambda: None if self._connection is None else f"{self.name} is still connected", within)
-        return self.sessions[-1].why
-
-    def close(self) -> None:
-        """End for good; harmless when it has ended."""
-        self._closed.set()
-        connection = self._connection
-        if connection is not None:
-            connection.shut()
-        self._thread.join(ANSWER_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     # -- inside: asking ------------------------------------------------------------------------------------
 
-    def _live(self) -> Connection:
-        connection = self._connection
-        if connection is None:
-            raise ConnectionLost(f"{self.name} is not connected")
-        return connection
-
-    def _await(self, missing: Callable[[], str | None], within: float | None) -> None:
-        """Wait until nothing is missing; the question is asked whenever something came."""
-        seconds = self._seconds if within is None else within
-        end = time.monotonic() + seconds
-        with self._changed:
-            while (sentence := missing()) is not None:
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(f"{sentence} within {seconds:g} s")
-                self._changed.wait(left)
-
     def _acknowledged(self, request: bytes, opcode: Opcode, topic: str, within: float | None) -> None:
-        connection = self._live()
+        connection, begun = self._live(), opcode is Opcode.SUBSCRIBE_ACK
         with self._changed:
-            before, told = self._acks.get((opcode, topic), 0), len(self.told)
+            before, told = len(self.acknowledged), len(self.told)
         connection.send(request, self._seconds)
 
         def missing() -> str | None:
-            if self._acks.get((opcode, topic), 0) > before:
+            if any(a.topic == topic and a.begun is begun for a in self.acknowledged[before:]):
                 return None
             for one in self.told[told:]:
                 if one.error.code is not ErrorCode.LAGGED and one.error.topic == topic:
@@ -325,106 +216,3 @@ class BrokerClient:
 
             self._await(missing, within)
             return answers.popleft()
-
-    # -- inside: the thread --------------------------------------------------------------------------------
-
-    def _connect(self) -> None:
-        connection = Connection(self.socket_path, self._seconds)
-        with self._changed:
-            session = Session(time.time(), expected_acks=set(self._subscriptions))
-            session.ready = None if session.expected_acks else session.opened
-            self.sessions.append(session)
-            self._connection = connection
-            topics = list(self._subscriptions)
-            self._changed.notify_all()
-        try:
-            connection.send(b"".join(map(wire.subscribe, topics)), self._seconds)
-        except (ConnectionLost, TimeoutError):
-            connection.shut()  # receiving ends at once, and says how
-
-    def _run(self) -> None:
-        while (connection := self._connection) is not None:
-            try:
-                why = connection.receive(self._handle)
-            except WireProblem as problem:
-                why = f"the broker sent {problem}"
-                self.violations.append(why)
-            connection.shut()
-            self._lost("closed by the client" if self._closed.is_set() else why)
-            connection.close()
-            if self._backoff is None:
-                return
-            self._reconnect(self._backoff)
-
-    def _lost(self, why: str) -> None:
-        now = time.time()
-        with self._changed:
-            self._connection = None
-            session = self.sessions[-1]
-            session.closed, session.why = now, why
-            _end(session.sent, Result.UNKNOWN, why)
-            self._changed.notify_all()
-
-    def _reconnect(self, backoff: Backoff) -> None:
-        attempt = 0
-        while not self._closed.wait(backoff.pause(attempt)):
-            try:
-                self._connect()
-            except ConnectionLost:
-                attempt += 1
-            else:
-                if self._closed.is_set():  # closed meanwhile: the new connection would outlive it
-                    self._live().shut()
-                return
-
-    def _handle(self, frames: list[Frame]) -> None:
-        now = time.time()
-        with self._changed:
-            session, number = self.sessions[-1], len(self.sessions) - 1
-            for frame in frames:
-                self._take(frame, session, number, now)
-            self._changed.notify_all()
-
-    def _take(self, frame: Frame, session: Session, number: int, now: float) -> None:
-        match frame.opcode:
-            case Opcode.DELIVER:
-                delivery = Delivery(frame.topic, frame.payload, now, number)
-                self.deliveries.append(delivery)
-                self._inbox.append(delivery)
-            case Opcode.PUBLISH_ACK:
-                self._note(session.accept(wire.accepted_count(frame), now))
-            case Opcode.ERROR:
-                error = wire.error_of(frame)
-                self.told.append(Told(error, now, number))
-                session.refuse(error, now)
-            case Opcode.PONG:
-                self._pongs.append(frame.payload)
-            case Opcode.STATS_REPLY:
-                self._statistics.append(self._parsed(frame.payload))
-            case _:
-                key = (frame.opcode, frame.topic)
-                self._acks[key] = self._acks.get(key, 0) + 1
-                session.expected_acks.discard(frame.topic)
-                if session.ready is None and not session.expected_acks:
-                    session.ready = now
-
-    def _parsed(self, payload: bytes) -> dict[str, Any]:
-        try:
-            content = json.loads(payload)
-        except ValueError:
-            content = None
-        if isinstance(content, dict):
-            return content
-        self._note(f"statistics that are no JSON object: {payload[:60]!r}")
-        return {}
-
-    def _note(self, violation: str | None) -> None:
-        if violation is not None:
-            self.violations.append(violation)
-
-
-def _end(attempts: Sequence[Attempt], outcome: Result, detail: str) -> None:
-    now = time.time()
-    for attempt in attempts:
-        if attempt.pending:
-            attempt.end(outcome, now, detail)

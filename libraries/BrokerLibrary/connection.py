@@ -11,7 +11,7 @@ from pathlib import Path
 
 from BrokerLibrary.wire import Decoder, Frame
 
-RECEIVE_BYTES = 1 << 18
+RECEIVE_BYTES = 1 << 16
 
 
 class ConnectionLost(ConnectionError):
@@ -72,6 +72,15 @@ class Connection:
         self._stream = opened(path, seconds)
         self._sending = threading.Lock()
         self._decoder = Decoder()
+        self._reading = threading.Event()
+        self._reading.set()
+
+    def hold(self, held: bool) -> None:
+        """Stop reading after at most one more piece, or go on."""
+        if held:
+            self._reading.clear()
+        else:
+            self._reading.set()
 
     def send(self, data: bytes, seconds: float, prepare: Callable[[], None] | None = None) -> None:
         """Send bytes that no other thread's come between; raises as `send` above.
@@ -97,6 +106,7 @@ class Connection:
             WireProblem: something came that no broker may send.
         """
         while True:
+            self._reading.wait()
             try:
                 data = self._stream.recv(RECEIVE_BYTES)
             except OSError as error:
@@ -112,6 +122,7 @@ class Connection:
             self._stream.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # it has ended already
+        self._reading.set()
 
     def close(self) -> None:
         """Give its file descriptor back; only when `receive` has returned."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from BrokerLibrary.wire import BrokerError, ErrorCode
@@ -63,6 +64,17 @@ class Told:
     connection: int
 
 
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A subscription that began (`begun`) or ended, and how many messages of its topic had come before."""
+
+    topic: str
+    begun: bool
+    at: float  # epoch seconds
+    connection: int
+    delivered: int  # messages of this topic that had come on this connection
+
+
 @dataclass(slots=True)
 class Session:
     """One connection of a client. Instants are epoch seconds, None while they have not come.
@@ -75,6 +87,7 @@ class Session:
         sent: its publishes in their order.
         accepted: how many of these the broker says it has accepted.
         expected_acks: subscriptions asked for at its beginning and not acknowledged yet.
+        delivered: how many messages of each topic have come.
     """
 
     opened: float
@@ -84,6 +97,7 @@ class Session:
     sent: list[Attempt] = field(default_factory=list)
     accepted: int = 0
     expected_acks: set[str] = field(default_factory=set)
+    delivered: Counter[str] = field(default_factory=Counter)
     _settled: int = 0  # all before this one in `sent` are accepted or refused
 
     def accept(self, count: int, now: float) -> str | None:

@@ -132,6 +132,43 @@ def test_a_connection_from_before_is_not_taken_for_a_new_one(broker, connect):
         client.wait_ready(0.05, after=time.time())
 
 
+def test_each_acknowledgement_says_what_had_come_before(broker, connect):
+    broker()
+    client, other = connect(), connect("other")
+    client.subscribe("t")
+    other.publish_many([("t", b"1", ""), ("t", b"2", "")])
+    client.receive_many(2, 2)
+    client.subscribe("u")
+    client.unsubscribe("t")
+    assert [(a.topic, a.begun, a.connection, a.delivered) for a in client.acknowledged] == [
+        ("t", True, 0, 0),
+        ("u", True, 0, 0),
+        ("t", False, 0, 2),
+    ]
+
+
+def test_a_client_on_hold_reads_when_it_goes_on(broker, connect):
+    broker()
+    client, other = connect(), connect("other")
+    client.subscribe("t")
+    client.hold()
+    other.publish_many([("t", bytes(1000), "")] * 120, ack=True)  # the first piece of 64 KiB may be on its way
+    with pytest.raises(TimeoutError, match="of 120 messages"):
+        client.receive_many(120, 0.2)
+    client.go_on()
+    assert len(client.receive_many(120, 2)) == 120
+
+
+def test_a_client_on_hold_can_be_closed(broker, connect):
+    broker()
+    client = connect()
+    client.hold()
+    begin = time.monotonic()
+    client.close()
+    assert time.monotonic() - begin < 1
+    assert client.sessions[0].why == "closed by the client"
+
+
 def test_a_silent_broker_runs_into_deadlines(broker, connect):
     class Silent(TinyBroker):
         def answer(self, *_):
