@@ -42,17 +42,32 @@ class LatencyHistogram:
             ValueError: a duration is negative or not a number.
         """
         values = np.asarray(seconds, dtype=np.float64)
+        self._record(values, np.ones(values.size, dtype=np.int64))
+
+    def record_counts(self, seconds: ArrayLike, times: ArrayLike) -> None:
+        """Count durations that somebody else has counted already, each of them so many times.
+
+        Raises:
+            ValueError: a duration is negative or not a number, or there is not one count for each.
+        """
+        values, numbers = np.asarray(seconds, dtype=np.float64), np.asarray(times, dtype=np.int64)
+        if values.shape != numbers.shape:
+            raise ValueError(f"{values.size} durations and {numbers.size} counts do not pair up")
+        self._record(values[numbers > 0], numbers[numbers > 0])
+
+    def _record(self, values: NDArray[np.float64], times: NDArray[np.int64]) -> None:
         if not values.size:
             return
         lowest, highest = float(values.min()), float(values.max())
         if not lowest >= 0:
             raise ValueError(f"a duration of {lowest} s cannot be: the clock went backwards or a value is missing")
         micros = np.rint(values * 1e6)
-        self.clipped += int((micros > HIGHEST_US).sum())
+        self.clipped += int(times[micros > HIGHEST_US].sum())
         micros = np.minimum(micros, HIGHEST_US).astype(np.int64)
-        self._counts += np.bincount(self._positions(micros), minlength=self._counts.size).astype(self._counts.dtype)
+        counted = np.bincount(self._positions(micros), weights=times, minlength=self._counts.size)  # exact below 2**53
+        self._counts += counted.astype(self._counts.dtype)
         hdr = self._hdr
-        hdr.total_count += int(micros.size)
+        hdr.total_count += int(times.sum())
         hdr.min_value = min(hdr.min_value, int(micros.min()))
         hdr.max_value = max(hdr.max_value, int(micros.max()))
         self._max_seconds = max(self._max_seconds, highest)

@@ -104,3 +104,17 @@ def test_a_curve_ends_at_all_of_them_and_the_maximum():
     curve = LatencyHistogram.of([0.001, 0.002, 0.002, 0.5]).curve()
     assert [round(percent) for percent, _ in curve] == [25, 75, 100]
     assert curve[-1][1] == 0.5
+
+
+@given(st.lists(st.tuples(st.floats(0, 3599, allow_nan=False), st.integers(0, 50)), max_size=50))
+def test_counted_durations_are_the_same_as_single_ones(counted):
+    histogram = LatencyHistogram()
+    histogram.record_counts([seconds for seconds, _ in counted], [times for _, times in counted])
+    single = LatencyHistogram.of([seconds for seconds, times in counted for _ in range(times)])
+    assert histogram.encode() == single.encode()
+    assert (histogram.n, histogram.max, histogram.min) == (single.n, single.max, single.min)
+
+
+def test_every_counted_duration_needs_its_count():
+    with pytest.raises(ValueError, match="2 durations and 1 counts"):
+        LatencyHistogram().record_counts([0.1, 0.2], [1])
