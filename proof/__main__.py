@@ -20,6 +20,7 @@ from proof.manifest import ManifestProblem, load_manifest
 from proof.record import TABLE, table, update, write_kills
 from proof.runs import execute
 from proof.sample import rotating_sample
+from runner.children import terminate_like_interrupt
 from runner.places import PROJECT, Places
 from runner.usage import USAGE_ERROR, UsageProblem, unknown
 
@@ -157,7 +158,8 @@ def main(arguments: Sequence[str], places: Places = PROJECT) -> int:
         help="a part that changes every day and takes about this long",
     )
     try:
-        return min(Proof(parser.parse_args(arguments), places).run(), 249)
+        with terminate_like_interrupt():
+            return min(Proof(parser.parse_args(arguments), places).run(), 249)
     except UsageProblem as problem:
         for line in problem.problems:
             print(f"error: {line}", file=sys.stderr)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
 from robot.api import ExecutionResult, ResultVisitor
+from robot.errors import DataError
 from robot.result import TestCase
 
 from criteria import ID
 from environments.config import EnvironmentFile
 from proof.judgement import Executed
+from runner.children import child
 from runner.places import Places
 
 RUN_DEADLINE = 1200.0  # seconds for one run on one defect; the longest takes about two minutes
@@ -40,26 +43,25 @@ def execute(
     command += ["--variablefile", str(places.variables / "quick.yaml")]
     for criterion in criteria:
         command += ["--include", criterion]
-    with (directory / "console.txt").open("w", encoding="utf-8") as console:
-        run = subprocess.Popen([*command, str(places.suites)], stdout=console, stderr=subprocess.STDOUT)
-        try:
-            run.wait(timeout=RUN_DEADLINE)
-        except BaseException:
-            run.terminate()  # its teardown stops the services; its keeper does if it cannot
-            run.wait(timeout=60)
-            raise
     output = directory / "output.xml"
+    with (directory / "console.txt").open("w", encoding="utf-8") as console:
+        try:
+            with child([*command, str(places.suites)], stdout=console, stderr=subprocess.STDOUT) as run:
+                run.wait(timeout=RUN_DEADLINE)
+        except subprocess.TimeoutExpired:  # it was stopped then: what had not ended has failed, but not for the defect
+            print(f"{directory.name}: stopped after {RUN_DEADLINE:.0f} s, see {output}", flush=True)
     return read_output(output) if output.exists() else {}
 
 
 def read_output(output: Path) -> dict[str, Executed]:
-    """Read how each criterion's test ended.
+    """Read how each criterion's test ended; a run that was killed has left nothing that can be read.
 
     Raises:
         ValueError: two tests carry the same criterion.
     """
     collector = _Collector()
-    ExecutionResult(str(output), include_keywords=False).visit(collector)
+    with suppress(DataError):
+        ExecutionResult(str(output), include_keywords=False).visit(collector)
     return collector.executed
 
 

@@ -20,6 +20,7 @@ from environments.sections.base import Program
 from environments.sections.cluster import Vector
 from environments.system import ClusterAddresses, Endpoint, Login, Running, ServiceFacts, use
 from PostgresLibrary.sessions import Target
+from runner.children import start
 
 SUPERUSER = Login("postgres", Secret("super secret"))
 OWNER = Login("acceptance", Secret("owner's secret"))
@@ -85,9 +86,7 @@ def one_server(directory: Path, major: str) -> Iterator[OneServer]:
     settings = {"listen_addresses": where.host, "port": where.port, "unix_socket_directories": "", "fsync": "off"}
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (directory / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*programs.unprivileged(), bin_directory / "postgres", "-D", data, *arguments], stderr=log
-        )
+        server = start([*programs.unprivileged(), bin_directory / "postgres", "-D", data, *arguments], stderr=log)
         try:
             system = OneServer(where, found.version)
             _await(system)

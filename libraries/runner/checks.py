@@ -19,6 +19,7 @@ from pathlib import Path
 from criteria import CriteriaProblem, check, discover, load_registry
 from reporting.closing import PATTERN, closing
 from reporting.texts import duration
+from runner.children import child, terminate_like_interrupt
 from runner.keyword_docs import write_pages
 from runner.places import PROJECT, Places
 from runner.usage import USAGE_ERROR, UsageProblem, unknown
@@ -63,13 +64,18 @@ def main(arguments: Sequence[str], places: Places = PROJECT) -> int:
     """Run the checks asked for.
 
     Returns:
-        0: all passed; 1: something failed; 252: wrong use; 130: stopped by Ctrl-C.
+        0: all passed; 1: something failed; 252: wrong use; 130: stopped by Ctrl-C or SIGTERM.
     """
     try:
         chosen, pytest_options = _chosen(arguments)
     except UsageProblem as problem:
         print(f"error: {problem}", file=sys.stderr)
         return USAGE_ERROR
+    with terminate_like_interrupt():
+        return _run(chosen, pytest_options, places)
+
+
+def _run(chosen: Sequence[Check], pytest_options: Sequence[str], places: Places) -> int:
     total, stopped = Result(), False
     for one in chosen:
         print(f"== {one.name}", flush=True)
@@ -118,17 +124,11 @@ def _tool(*command: str) -> Callable[[Sequence[str], Places], Result]:
 
     def run(_: Sequence[str], places: Places) -> Result:
         program = [sys.executable, "-m", *command]
-        answer = subprocess.run(
-            program,
-            cwd=places.root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        if answer.returncode == 0:
+        with child(program, cwd=places.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+            output, _ = running.communicate()
+        if running.returncode == 0:
             return PASSED
-        print(answer.stdout.rstrip())
+        print(output.rstrip())
         return FAILED
 
     return run
@@ -171,7 +171,8 @@ def _pytest(options: Sequence[str], places: Places) -> Result:
     with tempfile.TemporaryDirectory(prefix="acceptance-checks-") as directory:
         report = Path(directory) / "pytest.xml"
         command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *options]
-        code = subprocess.run(command, cwd=places.root, stdin=subprocess.DEVNULL).returncode
+        with child(command, cwd=places.root) as running:
+            code = running.wait()
         if not report.is_file():
             return FAILED  # it could not even begin, and has said why
         root = ET.parse(report).getroot()  # noqa: S314, pytest has just written it
@@ -193,9 +194,7 @@ def _proof(_: Sequence[str], places: Places) -> Result:
         print("proof/ holds no program; nothing is proven")
         return FAILED
     command = [sys.executable, "-m", "proof", "--sample", str(PROOF_SECONDS)]
-    with subprocess.Popen(
-        command, cwd=places.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    ) as program:
+    with child(command, cwd=places.root, stdout=subprocess.PIPE) as program:
         last = ""
         assert program.stdout is not None
         for line in program.stdout:

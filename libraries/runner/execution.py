@@ -6,13 +6,11 @@ import json
 import random
 import secrets
 import shutil
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import robot
@@ -29,6 +27,7 @@ from reporting.rundata import SELECTION, read_run
 from reporting.screen import screen
 from reporting.split import STATISTICS
 from runner.arguments import Request
+from runner.children import terminate_like_interrupt
 from runner.console import Console
 from runner.places import Places
 from runner.usage import UsageProblem
@@ -206,21 +205,3 @@ class _Plan:
         """Robot Framework buffers its output file and has no call to flush it; without this a kill costs more."""
         with suppress(AttributeError, OSError, ValueError):
             LOGGER._output_file.real_logger._writer.output.flush()
-
-
-@contextmanager
-def terminate_like_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run the way Ctrl-C does.
-
-    While criteria run, Robot Framework puts its own handler in the place of this one: the first signal lets
-    teardown run, the second ends at once.
-    """
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

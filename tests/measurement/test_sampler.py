@@ -11,6 +11,7 @@ import pytest
 
 from measurement.sampler import Sampler, read_samples, used_between
 from measurement.sampler_process import descendants
+from runner.children import start
 
 SPIN = "while True: pass"
 PARENT = """
@@ -32,11 +33,11 @@ HOLD = "import time; kept = bytearray(64 * 2**20); files = [open('/dev/null') fo
 def spawn():
     children = []
 
-    def start(code):
-        children.append(subprocess.Popen([sys.executable, "-c", code]))
+    def spawn_one(code):
+        children.append(start([sys.executable, "-c", code]))
         return children[-1]
 
-    yield start
+    yield spawn_one
     for child in children:
         below = psutil.Process(child.pid).children(recursive=True) if child.poll() is None else []
         for process in below:
@@ -145,7 +146,7 @@ def test_processes_may_come_and_go(spawn, tmp_path):
 
 
 def test_cpu_of_a_process_younger_than_the_sample_before_counts(spawn, tmp_path):
-    current: list[subprocess.Popen[bytes]] = []
+    current: list[subprocess.Popen[str]] = []
     path = tmp_path / "samples.jsonl"
     with Sampler(lambda: {"service": [p.pid for p in current]}, path, 0.6):
         sampled(path, 1, "client")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner import selection
+from runner.children import start
 from runner.places import Places
 
 TOY = Path(__file__).parent / "toy"
@@ -30,14 +31,12 @@ class ToyRuns:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("ROBOT_")}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        return start(
             [sys.executable, str(TOY / "run.py"), str(self.results), *arguments],
             env=self._environment,
             cwd=self.results.parent,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
 
     def finish(self, *arguments: str) -> tuple[int, list[str], str]:

@@ -1,0 +1,86 @@
+"""A program on a real cluster with a state directory of its own, to be broken off."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from environments.config import ROOT
+from environments.embedded.processes import wait_until
+from runner.children import start
+
+RESULTS = ROOT / "results"
+
+
+class Started:
+    """One module of this project, run as a program.
+
+    Args:
+        directory: for its environment file, its console and, in `state`, its services.
+        module: with the arguments it gets beyond the environment.
+    """
+
+    def __init__(self, directory: Path, *module: str) -> None:
+        self.state = directory / "state"
+        self.output = directory / "console.txt"
+        environment = directory / "here.yaml"
+        environment.write_text(f"extends: embedded\nname: here\nrun_directory: {self.state}\n", encoding="utf-8")
+        self.before = set(RESULTS.iterdir())
+        command = [sys.executable, "-P", "-m", *module, "--environment", str(environment)]
+        with self.output.open("w", encoding="utf-8") as output:
+            self.process = start(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+
+    def services(self) -> list[int]:
+        """Processes that name the state directory."""
+        return [
+            process.pid
+            for process in psutil.process_iter(["cmdline"])
+            if process.pid != self.process.pid and str(self.state) in " ".join(process.info["cmdline"] or [])
+        ]
+
+    def is_starting(self) -> bool:
+        """Some service has been started, and the cluster is not up."""
+        return len(self.services()) > 2
+
+    def results(self) -> Path | None:
+        """Its artifacts, None before they are there."""
+        return next((path for path in set(RESULTS.iterdir()) - self.before if self._is_of_here(path)), None)
+
+    def text(self) -> str:
+        """What it has said so far."""
+        return self.output.read_text(encoding="utf-8")
+
+    def is_gone(self) -> bool:
+        """Neither a process nor a file of the services is left."""
+        return self.services() == [] and list(self.state.iterdir()) == []
+
+    def _is_of_here(self, results: Path) -> bool:
+        files = results.rglob("environment.yaml")
+        return any(f"run_directory: {self.state}" in file.read_text(encoding="utf-8") for file in files)
+
+
+@contextmanager
+def started(directory: Path, *module: str) -> Iterator[Started]:
+    """Start it, and leave nothing of it, not even its artifacts."""
+    one = Started(directory, *module)
+    try:
+        yield one
+    finally:
+        one.process.kill()
+        one.process.wait()
+        for pid in one.services():
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+        if (results := one.results()) is not None:
+            shutil.rmtree(results)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition, 40 seconds at most."""
+    wait_until(lambda: None if condition() else f"not {what}", 40, what)
