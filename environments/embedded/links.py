@@ -12,14 +12,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from environments.embedded.link_proxy import Condition
+from environments.embedded.link_proxy.conditions import Condition
 from environments.embedded.processes import EmbeddedService, Keeper
 from environments.errors import EnvironmentProblem
-from environments.system import Endpoint, LinkCondition
+from environments.system import Address, Endpoint, LinkCondition
 
-SCRIPT = Path(__file__).with_name("link_proxy.py")
+SCRIPT = Path(__file__).with_name("link_proxy") / "__main__.py"
 CONTROL_SECONDS = 5.0  # the proxy answers within a millisecond, unless the machine is far too busy
 
 
@@ -27,8 +27,8 @@ CONTROL_SECONDS = 5.0  # the proxy answers within a millisecond, unless the mach
 class LinkState:
     """What the proxy knows of one link; the counts begin with its making."""
 
-    listen: Endpoint
-    target: Endpoint
+    listen: Address
+    target: Address
     condition: Mapping[str, Any] | None
     open: int  # connections now
     held_bytes: int  # taken in, not yet passed on
@@ -62,23 +62,26 @@ class Links:
             return str(problem)
         return None
 
-    def add(self, name: str, target: Endpoint, listen: Endpoint | None = None) -> Endpoint:
+    @overload
+    def add(self, name: str, target: Address, listen: Path) -> Path: ...
+    @overload
+    def add(self, name: str, target: Address, listen: Endpoint | None = None) -> Endpoint: ...
+    def add(self, name: str, target: Address, listen: Address | None = None) -> Address:
         """Make a link and return where its clients connect.
 
         Args:
             name: what `set_link` calls it.
             target: where it leads; nothing needs to listen there yet.
-            listen: where clients connect; None: a free port on loopback.
+            listen: where clients connect: an endpoint, or a file that is not there yet; None: a free port on loopback.
 
         Raises:
-            EnvironmentProblem: the address is taken, or there is a link of that name.
+            EnvironmentProblem: the address is taken or not possible, or there is a link of that name.
         """
         where = listen or Endpoint("127.0.0.1", 0)
-        arguments = {"name": name, "listen": [where.host, where.port], "target": [target.host, target.port]}
-        answer = self._ask("add", arguments)
+        answer = self._ask("add", {"name": name, "listen": _told(where), "target": _told(target)})
         if "error" in answer:
             raise EnvironmentProblem(f"link {name}: {answer['error']}; choose another")
-        return Endpoint(*answer["listen"])
+        return _heard(answer["listen"])
 
     def set_link(self, link: str, condition: LinkCondition | None) -> None:
         """Put a link in a condition (None: healthy); it replaces the one before.
@@ -93,7 +96,7 @@ class Links:
     def states(self) -> dict[str, LinkState]:
         """What the proxy knows of every link."""
         return {
-            name: LinkState(**{**state, "listen": Endpoint(*state["listen"]), "target": Endpoint(*state["target"])})
+            name: LinkState(**{**state, "listen": _heard(state["listen"]), "target": _heard(state["target"])})
             for name, state in self._ask("links")["links"].items()
         }
 
@@ -114,6 +117,15 @@ class Links:
         if not line:
             raise EnvironmentProblem("the link proxy closed its control port; read its log")
         return json.loads(line)  # type: ignore[no-any-return]
+
+
+def _told(address: Address) -> list[str | int] | str:
+    """An address as the control port writes it."""
+    return str(address) if isinstance(address, Path) else [address.host, address.port]
+
+
+def _heard(address: list[Any] | str) -> Address:
+    return Path(address) if isinstance(address, str) else Endpoint(*address)
 
 
 class LinkProxy(EmbeddedService):

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 
-from environments.embedded.link_proxy import TO_CLIENT, TO_SERVER, Condition
+from environments.embedded.link_proxy.conditions import TO_CLIENT, TO_SERVER, Condition
 from FaultLibrary import doors
 from FaultLibrary.lifecycle import Hit
 from FaultLibrary.observers import PADDING, PATIENCE, Door, Outcome
@@ -27,7 +27,7 @@ class LinkFault:
     Args:
         around: the system.
         spec: which links, see `targets`.
-        condition: see `environments/embedded/link_proxy.py`.
+        condition: see `environments/embedded/link_proxy`.
     """
 
     def __init__(self, around: Surroundings, spec: str, condition: Mapping[str, float | bool | str]) -> None:

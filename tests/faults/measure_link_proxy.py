@@ -1,7 +1,7 @@
 """Measure what a healthy link costs: `python tests/faults/measure_link_proxy.py` (about 20 s).
 
 Echo round trips of 64 bytes and one large transfer, straight and through a link in turn, with the server and the
-proxy in processes of their own. The figures in `environments/embedded/link_proxy.py` come from here.
+proxy in processes of their own. The figures in `environments/embedded/link_proxy` come from here.
 """
 
 from __future__ import annotations

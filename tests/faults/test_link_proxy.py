@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from environments.embedded.link_proxy import Condition
+from environments.embedded.link_proxy.conditions import Condition
 from environments.embedded.links import Links, condition_problem
 from environments.errors import EnvironmentProblem
 from environments.system import Endpoint
