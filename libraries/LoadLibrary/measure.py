@@ -26,12 +26,11 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 
 from EnvironmentLibrary import context
 from environments.system import running
-from measurement.budgets import judge_latency, judge_rate
+from measurement.budgets import Result, judge_latency, judge_rate
 from measurement.closedloop import maximum_rate_each
 from measurement.openloop import offer_each
 from measurement.paired import Contender, PairedResult, compare, judge_ratio
 from measurement.records import Comparison, Machine, Origin, Record, Recorder, Target, record_of
-from measurement.results import LoadResult
 from measurement.sampler import ServiceUse, used_between
 from measurement.schedule import constant_rate, poisson
 from measurement.verdicts import Judgement, Verdict
@@ -54,7 +53,7 @@ class Measurement:
     """One measured phase: what the load saw, how it was judged, and the record that stands on disk."""
 
     name: str
-    result: LoadResult
+    result: Result
     judgement: Judgement | None
     target: Target | None
     record: Record
@@ -101,7 +100,7 @@ def measure_open_loop(
     total = before + measured
     schedule = constant_rate(rate, total) if arrivals == "constant" else poisson(rate, total, running().seed)
     patience = max(LEAST_PATIENCE_SECONDS, 2 * (budget_p99_seconds or 0.0))
-    with context.timed(name, "measuring"), progress.step(f"{name}: {rate:g}/s open loop", total), _Busy() as busy:
+    with context.timed(name, "measuring"), progress.step(f"{name}: {rate:g}/s open loop", total), Busy() as busy:
         result = offer_each(operation_factory, schedule, workers, warm_up_seconds=before, drop_after_seconds=patience)
     if budget_p99_seconds is None:
         return leave_record(name, result, busy_percent=busy.percent, ratio_of_max=ratio_of_max)
@@ -132,7 +131,7 @@ def measure_closed_loop(
         allowed_failures: errors and wrong responses that do not fail the measurement.
     """
     before, measured = _seconds(warm_up), _seconds(duration)
-    with context.timed(name, "measuring"), progress.step(f"{name}: maximum rate", before + measured), _Busy() as busy:
+    with context.timed(name, "measuring"), progress.step(f"{name}: maximum rate", before + measured), Busy() as busy:
         result = maximum_rate_each(operation_factory, workers, measured, warm_up_seconds=before)
     if minimum_per_second is None:
         return leave_record(name, result, busy_percent=busy.percent)
@@ -163,7 +162,7 @@ def measure_paired(
     Raises:
         Inconclusive: a side had a round without any success.
     """
-    with context.timed(name, "measuring"), progress.step(f"{name}: {rounds} paired rounds"), _Busy() as busy:
+    with context.timed(name, "measuring"), progress.step(f"{name}: {rounds} paired rounds"), Busy() as busy:
         paired = compare(a, b, rounds=rounds, operations_per_round=operations_per_round)
     target = Target(f"time of {a.name} / time of {b.name}", limit, "ratio")
     judgement = judge_ratio(paired, limit)
@@ -172,13 +171,15 @@ def measure_paired(
 
 def leave_record(
     name: str,
-    result: LoadResult,
+    result: Result,
     judgement: Judgement | None = None,
     target: Target | None = None,
     *,
     paired: PairedResult | None = None,
     busy_percent: float | None = None,
     ratio_of_max: float | None = None,
+    comparison: Comparison | None = None,
+    clients_cpu_percent: float = 0.0,
     links: Mapping[str, str] | None = None,
 ) -> Measurement:
     """Write the record of a load that somebody offered, such as one around a fault.
@@ -189,15 +190,16 @@ def leave_record(
         judgement: how it was judged.
         target: what it was held against.
         paired: of a comparison.
+        comparison: of one whose operations were not offered by `measurement.paired`.
+        clients_cpu_percent: CPU of client processes other than this one, 100 being one core.
         busy_percent: share of all cores that was in use meanwhile.
         ratio_of_max: the offered rate as a share of the measured maximum.
         links: further evidence, relative to the run's directory.
     """
     directory = context.results()
-    end = result.started_at + result.schedule_seconds
-    comparison: Comparison | None = paired.comparison if paired else None
-    services = used_between(directory / "samples.jsonl", result.started_at, end)
-    machine = Machine(busy_percent, _foreign_percent(busy_percent, services))
+    comparison = paired.comparison if paired else comparison
+    services = used_between(directory / "samples.jsonl", result.started_at, result.ended_at)
+    machine = Machine(busy_percent, _foreign_percent(busy_percent, services, clients_cpu_percent))
     judgement = _with_neighbours(judgement, machine)
     record = record_of(
         name,
@@ -242,7 +244,7 @@ def origin() -> Origin:
     )
 
 
-class _Busy:
+class Busy:
     """How much of all cores was in use within its block."""
 
     percent: float | None = None
@@ -260,11 +262,13 @@ class _Busy:
         self.percent = 100 * max(0.0, whole - resting) / whole if whole > 0 else None
 
 
-def _foreign_percent(busy_percent: float | None, services: Sequence[ServiceUse]) -> float | None:
+def _foreign_percent(
+    busy_percent: float | None, services: Sequence[ServiceUse], clients_cpu_percent: float
+) -> float | None:
     """Share of all cores used by processes that are not part of the run; None when nobody sampled those that are."""
     if busy_percent is None or not services:
         return None
-    own = sum(use.cpu_percent_mean for use in services) / (os.cpu_count() or 1)
+    own = (sum(use.cpu_percent_mean for use in services) + clients_cpu_percent) / (os.cpu_count() or 1)
     return max(0.0, busy_percent - own)
 
 

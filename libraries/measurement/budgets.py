@@ -19,9 +19,12 @@ from __future__ import annotations
 
 import math
 
+from measurement.counted import CountedResult
 from measurement.histogram import LatencyHistogram
 from measurement.results import LoadResult
 from measurement.verdicts import Judgement, Verdict
+
+Result = LoadResult | CountedResult
 
 LAG_SHARE = 0.10
 """Largest share of the budget that the generator may be late at the same percentile when the budget is exceeded."""
@@ -34,7 +37,7 @@ CLIENT_CPU_PERCENT = 90.0
 
 
 def judge_latency(
-    result: LoadResult,
+    result: Result,
     budget_seconds: float,
     *,
     percent: float = 99.0,
@@ -74,7 +77,7 @@ def judge_latency(
     return Judgement(Verdict.PASS, facts)
 
 
-def judge_rate(result: LoadResult, minimum_per_second: float, *, allowed_failures: int = 0) -> Judgement:
+def judge_rate(result: Result, minimum_per_second: float, *, allowed_failures: int = 0) -> Judgement:
     """Judge the achieved rate against the least that is wanted.
 
     Args:
@@ -100,7 +103,7 @@ def judge_rate(result: LoadResult, minimum_per_second: float, *, allowed_failure
     return Judgement(Verdict.FAIL, facts)
 
 
-def load_facts(result: LoadResult) -> str:
+def load_facts(result: Result) -> str:
     """Return sample size, load and generator in a few words, for messages."""
     lag = milliseconds(result.generator_lag.percentile(99)) if result.generator_lag.n else "unknown"
     return (
@@ -110,7 +113,7 @@ def load_facts(result: LoadResult) -> str:
     )
 
 
-def failure_of(result: LoadResult, allowed: int) -> Judgement | None:
+def failure_of(result: Result, allowed: int) -> Judgement | None:
     """Return a failure when more operations failed than are allowed, else None."""
     if result.failed <= allowed:
         return None
@@ -131,7 +134,7 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.{digits}f} ms"
 
 
-def _percentile_with_dropped(result: LoadResult, latency: LatencyHistogram, percent: float) -> tuple[float, bool]:
+def _percentile_with_dropped(result: Result, latency: LatencyHistogram, percent: float) -> tuple[float, bool]:
     """Return a percentile that counts operations dropped for being late, and whether it is only a lower bound."""
     limit = result.drop_after_seconds
     if limit is None or not result.dropped or result.stopped:
@@ -142,7 +145,7 @@ def _percentile_with_dropped(result: LoadResult, latency: LatencyHistogram, perc
     return latency.percentile(100 * rank / latency.n), False
 
 
-def _client_doubt(result: LoadResult, budget: float, percent: float) -> str | None:
+def _client_doubt(result: Result, budget: float, percent: float) -> str | None:
     """Return why an exceeded budget may be the client's doing and not the system's, or None."""
     if result.client_cpu_percent >= CLIENT_CPU_PERCENT:
         return (

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 from jsonschema import Draft202012Validator
 
+from measurement.counted import CountedResult, CountedSet
 from measurement.histogram import LatencyHistogram
 from measurement.results import NORMAL, LoadResult, SampleSet
 from measurement.sampler import ServiceUse
@@ -154,7 +155,7 @@ def validate(record: Record) -> None:
 
 def record_of(
     name: str,
-    result: LoadResult,
+    result: LoadResult | CountedResult,
     *,
     judgement: Judgement | None = None,
     target: Target | None = None,
@@ -247,13 +248,15 @@ def durations(histogram: LatencyHistogram, *, blob: bool = True) -> Record:
     return record
 
 
-def timeline(result: LoadResult, points: int = TIMELINE_POINTS) -> Record:
+def timeline(result: LoadResult | CountedResult, points: int = TIMELINE_POINTS) -> Record:
     """Return what happened over time: counts and percentiles of each short stretch, by intended start.
 
     Args:
         result: what a load saw.
-        points: at most so many stretches.
+        points: at most so many stretches; a counted load has those it was counted in.
     """
+    if isinstance(result, CountedResult):
+        return _counted_timeline(result)
     samples, seconds = result.samples, result.schedule_seconds
     shortest = max(seconds / points, OPERATIONS_A_POINT * seconds / max(len(samples), 1))
     interval = next((i for i in _INTERVALS if i >= shortest), max(_INTERVALS[-1], shortest))
@@ -273,11 +276,25 @@ def timeline(result: LoadResult, points: int = TIMELINE_POINTS) -> Record:
     return {"interval_s": float(interval), "start_s": 0.0, **series}
 
 
+def _counted_timeline(result: CountedResult) -> Record:
+    stretches = result.stretches
+    several = [s.latency if s.latency.n >= OPERATIONS_FOR_P99 else LatencyHistogram() for s in stretches]
+    return {
+        "interval_s": float(result.stretch_seconds),
+        "start_s": 0.0,
+        "ok": [s.ok for s in stretches],
+        "failed": [s.failed for s in stretches],
+        "p50": [s.latency.percentile(50) if s.latency.n else None for s in stretches],
+        "p99": [latency.percentile(99) if latency.n else None for latency in several],
+        "max": [s.latency.max if s.latency.n else None for s in stretches],
+    }
+
+
 def _quantile(values: np.ndarray[Any, Any], share: float) -> float | None:
     return round(float(np.quantile(values, share, method="inverted_cdf")), 7) if values.size else None
 
 
-def _sample(sample: SampleSet) -> Record:
+def _sample(sample: SampleSet | CountedSet) -> Record:
     return {
         "label": sample.label,
         "sample_type": sample.sample_type,
@@ -293,7 +310,7 @@ def _sample(sample: SampleSet) -> Record:
     }
 
 
-def _first(result: LoadResult, label: str) -> Record:
+def _first(result: LoadResult | CountedResult, label: str) -> Record:
     detail = result.error_details[label]
     return {"first_detail": detail.first_detail, "first_s": detail.first_at}
 

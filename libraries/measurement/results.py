@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measurement.histogram import LatencyHistogram
+from measurement.observed import OfNormal
 from measurement.punctual import Scheduling
 from measurement.verdicts import Inconclusive
 
@@ -255,7 +256,7 @@ class SampleSet:
 
 
 @dataclass(frozen=True)
-class LoadResult:
+class LoadResult(OfNormal):
     """Everything a load saw.
 
     Attributes:
@@ -297,69 +298,9 @@ class LoadResult:
         return self._set(WARM_UP, WARM_UP, 0.0, self.warm_up_seconds)
 
     @property
-    def duration_seconds(self) -> float:
-        """How long the measured part was to last, without warm-up."""
-        return self.normal.seconds
-
-    @property
-    def offered(self) -> int:
-        """Operations that were to be sent after the warm-up."""
-        return self.normal.offered
-
-    @property
-    def ok(self) -> int:
-        """Correct responses after the warm-up."""
-        return self.normal.ok
-
-    @property
-    def failed(self) -> int:
-        """Errors and wrong responses after the warm-up."""
-        return self.normal.failed
-
-    @property
-    def dropped(self) -> int:
-        """Operations never sent, after the warm-up."""
-        return self.normal.dropped
-
-    @property
-    def late(self) -> int:
-        """Operations that found every worker busy at their intended start, after the warm-up."""
-        return self.normal.late
-
-    @property
-    def offered_rate(self) -> float:
-        """Intended starts a second."""
-        return self.normal.offered_rate
-
-    @property
-    def achieved_rate(self) -> float:
-        """Correct responses a second."""
-        return self.normal.achieved_rate
-
-    @property
-    def latency(self) -> LatencyHistogram:
-        """From the intended start to the correct response; empty for a closed loop."""
-        return self.normal.latency
-
-    @property
-    def service_time(self) -> LatencyHistogram:
-        """From sending to the correct response."""
-        return self.normal.service_time
-
-    @property
-    def generator_lag(self) -> LatencyHistogram:
-        """How late operations were sent although a worker was free."""
-        return self.normal.generator_lag
-
-    @property
-    def queue_delay(self) -> LatencyHistogram:
-        """How long operations waited because every worker was busy."""
-        return self.normal.queue_delay
-
-    @property
-    def errors(self) -> dict[str, int]:
-        """Errors by class after the warm-up, the most frequent first."""
-        return self.normal.errors
+    def ended_at(self) -> float:
+        """Epoch seconds at which the schedule ended."""
+        return self.started_at + self.schedule_seconds
 
     def windows(self, bands: Sequence[Band] | None = None) -> tuple[SampleSet, ...]:
         """Cut the load into labelled windows by intended start.

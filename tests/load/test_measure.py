@@ -17,7 +17,7 @@ from LoadLibrary.measure import (
 from measurement.openloop import Offering
 from measurement.paired import Contender
 from measurement.records import read_records
-from measurement.results import Outcome
+from measurement.results import LoadResult, Outcome
 from measurement.schedule import constant_rate, poisson
 from measurement.verdicts import Verdict
 
@@ -83,6 +83,8 @@ def test_arrivals_may_follow_the_runs_seed(run):
     first, second = (
         measure_open_loop("poisson", quick, 200, 0.5, workers=2, warm_up=0, arrivals="poisson") for _ in range(2)
     )
+    assert isinstance(first.result, LoadResult)
+    assert isinstance(second.result, LoadResult)
     assert first.result.samples.intended.tolist() == second.result.samples.intended.tolist()
     assert first.result.samples.intended.tolist() == poisson(200, 0.5, seed=7).tolist()
     assert first.judgement is None
@@ -133,7 +135,7 @@ def test_a_load_around_a_fault_leaves_its_windows(run):
 
 
 def test_what_others_did_to_the_machine_is_told_beside_a_failure(run, monkeypatch):
-    monkeypatch.setattr("LoadLibrary.measure._Busy.__exit__", lambda self, *_: setattr(self, "percent", 90.0))
+    monkeypatch.setattr("LoadLibrary.measure.Busy.__exit__", lambda self, *_: setattr(self, "percent", 90.0))
     share = 20.0 * (os.cpu_count() or 1)
     samples = [
         {"t": time.time() + t / 10, "service": "redis", "cpu_percent": share, "rss_bytes": 1, "fds": 1}

@@ -114,6 +114,24 @@ def test_what_is_wrong_with_one_message_of_a_thousand_is_found(crew, tmp_path, c
     assert problem.endswith(("of 1000 messages", ")"))
 
 
+def test_what_is_still_on_its_way_when_the_producer_is_done_is_waited_for(crew, tmp_path):
+    with router(tmp_path / "s", change=spoilt(900, lambda frame: (time.sleep(0.3), frame)[1])):
+        outcome = crew.perform(through(tmp_path / "s"))
+    assert outcome.problems() == []
+    assert outcome.seconds > 0.25 > outcome.producers[0].seconds
+
+
+def test_a_copy_that_comes_after_everything_was_there_is_found(crew, tmp_path):
+    def again(frame, index):
+        if index == 999:
+            threading.Timer(0.02, serving._deliver, (frame,)).start()
+        return frame
+
+    with router(tmp_path / "s", change=again) as serving:
+        outcome = crew.perform(through(tmp_path / "s"))
+    assert outcome.connections[0].findings == {"duplicated": 1}
+
+
 def test_dropped_messages_that_were_announced_are_accounted_for_and_no_finding(crew, tmp_path):
     notice = wire.encode(wire.Frame(wire.Opcode.ERROR, "perf_test", b"\x07\0" + (10).to_bytes(8, "little") + b"slow"))
 
@@ -190,6 +208,7 @@ def test_a_paced_producer_keeps_its_intended_starts_and_says_how_well(crew, tmp_
     assert producer.queue is not None
     assert (producer.lag.number(), producer.queue.number(), outcome.latency.number()) == (500, 500, 500)
     assert producer.lag.percentile(50) < 0.005
+    assert producer.cpu_seconds < 0.25  # it sleeps between two starts
     assert outcome.latency.percentile(50) >= outcome.service.percentile(50) * 0.999
 
 
@@ -221,6 +240,7 @@ def test_what_is_late_beyond_the_limit_is_dropped_and_counted(crew, tmp_path):
     assert outcome.problems() == []
     assert producer.queue is not None
     assert producer.queue.percentile(100) > 0.05
+    assert producer.longest_burst > 100  # starts that fell due meanwhile are sent without a pause
 
 
 @pytest.mark.parametrize("pace", [jobs.Pace(0.5), jobs.Pace(0.5, read_bytes=64, every_s=0.05)])

@@ -51,6 +51,7 @@ def test_rows_are_asked_alone_or_together():
     assert [counted.percentile(100, row, row + 1) for row in range(3)] == pytest.approx([40e-9, 50e-9, 60e-9])
     assert counted.percentile(100, 0, 2) == pytest.approx(50e-9)
     assert counted.number(1) == 4
+    assert (counted.histogram(1, 2).n, counted.histogram(0, 2).n, counted.histogram().n) == (2, 4, 6)
 
 
 def test_what_comes_after_the_last_row_is_counted_in_it():
