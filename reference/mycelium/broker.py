@@ -1,0 +1,188 @@
+"""The broker: one thread that waits for sockets and lets each peer have its turn."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from reference.mycelium import wire
+from reference.mycelium.config import Settings, TopicSettings
+from reference.mycelium.memory import Block
+from reference.mycelium.parts import Parts
+from reference.mycelium.peer import Peer
+from reference.mycelium.statistics import Traffic
+from reference.mycelium.topics import Topic
+
+_EVENTS = 256  # of one poll
+_ACCEPTS = 64  # in one turn
+_ACCEPT_PAUSE = 0.1  # seconds, when no file descriptor is left
+_log = logging.getLogger("mycelium")
+
+
+class Broker:
+    """Peers, topics and the loop. Whoever wants to be told of a socket puts a handler into `handlers`."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings, self.parts = settings, parts
+        self.traffic = Traffic()
+        self.registry = parts.registry()
+        self.registry.replace(self.topic(topic) for topic in settings.topics)
+        self.answers = parts.answers(self)
+        self.inbox = Block()  # what is received and handled within one turn
+        self.epoll = select.epoll()
+        self.handlers: dict[int, Callable[[int], None]] = {}
+        self.peers: dict[int, Peer] = {}
+        self.finishing: set[Peer] = set()
+        self.draining = False
+        self.after_turn: Callable[[], None] | None = None
+        self._running = True
+        self._soon: deque[Callable[[], None]] = deque()
+        self._doomed: list[Peer] = []
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._listener: socket.socket | None = None
+
+    def topic(self, settings: TopicSettings) -> Topic:
+        """Make a topic."""
+        kind = self.parts.fanout if settings.routing == "Fanout" else self.parts.queue
+        return kind(settings, self.soon)
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept connections from now on."""
+        self._listener = listener
+        self.register(listener, self._accept)
+
+    def register(self, connection: socket.socket, handler: Callable[[int], None]) -> None:
+        """Call the handler when there is something to read."""
+        self.handlers[connection.fileno()] = handler
+        self.epoll.register(connection.fileno(), select.EPOLLIN)
+
+    def unregister(self, connection: socket.socket) -> None:
+        """Call the handler no more; to be done before the socket is closed."""
+        del self.handlers[connection.fileno()]
+        self.epoll.unregister(connection.fileno())
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call something in the next turn, after every socket had its own."""
+        self._soon.append(call)
+
+    def at(self, instant: float, call: Callable[[], None]) -> None:
+        """Call something at an instant of the monotonic clock."""
+        self._timers.append((instant, call))
+
+    def doom(self, peer: Peer) -> None:
+        """Release a peer at the end of this turn, when nobody is in the middle of anything."""
+        self._doomed.append(peer)
+
+    def stop(self) -> None:
+        """Leave `serve` at the end of this turn."""
+        self._running = False
+
+    def serve(self) -> None:
+        """Run until `stop`."""
+        poll, handlers, soon = self.epoll.poll, self.handlers, self._soon
+        while self._running:
+            for fd, events in poll(0 if soon else self._timeout(), _EVENTS):
+                handlers[fd](events)
+            if self._doomed:
+                self._release()
+            for _ in range(len(soon)):
+                soon.popleft()()
+            if self._timers or self.finishing:
+                self._expire()
+            if self.after_turn is not None:
+                self.after_turn()
+
+    def close(self) -> None:
+        """Close every socket."""
+        for peer in list(self.peers.values()):
+            self.doom(peer)
+        self._release()
+        self.stop_listening()
+        self.epoll.close()
+
+    def stop_listening(self) -> None:
+        """Accept no more connections."""
+        if self._listener is not None:
+            with suppress(KeyError):
+                self.unregister(self._listener)
+            self._listener.close()
+            self._listener = None
+
+    def _timeout(self) -> float | None:
+        """How long nothing has to be done, in seconds; None: for ever."""
+        instants = [instant for instant, _ in self._timers]
+        instants += [peer.deadline for peer in self.finishing if peer.deadline is not None]
+        return max(0.0, min(instants) - time.monotonic()) if instants else None
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        self._doomed += [peer for peer in self.finishing if peer.deadline is not None and peer.deadline <= now]
+        due = [call for instant, call in self._timers if instant <= now]
+        self._timers = [timer for timer in self._timers if timer[0] > now]
+        for call in due:
+            call()
+        if self._doomed:
+            self._release()
+
+    def _accept(self, _events: int) -> None:
+        assert self._listener is not None
+        for _ in range(_ACCEPTS):
+            try:
+                connection, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    _log.warning("cannot accept: %s", error.strerror)
+                    self._pause_accepting()
+                    return
+                continue  # the client has gone already
+            self._admit(connection)
+
+    def _pause_accepting(self) -> None:
+        assert self._listener is not None
+        self.unregister(self._listener)
+        self.at(time.monotonic() + _ACCEPT_PAUSE, self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            self.register(self._listener, self._accept)
+
+    def _admit(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        if self.full():
+            self.traffic.connections_rejected += 1
+            limit = self.settings.server.max_connections
+            refusal = wire.error(wire.ErrorCode.TOO_MANY_CONNECTIONS, f"all {limit} connections are in use")
+            with connection, suppress(OSError):
+                connection.send(refusal)
+            return
+        peer = self.parts.peer(self, connection)
+        self.peers[peer.fd] = peer
+        self.handlers[peer.fd] = peer.on_event
+        self.traffic.connections_total += 1
+        self.traffic.connections_active += 1
+
+    def full(self) -> bool:
+        """Whether no more connection may be admitted."""
+        return len(self.peers) >= self.settings.server.max_connections
+
+    def _release(self) -> None:
+        doomed, self._doomed = self._doomed, []
+        for peer in doomed:
+            if self.peers.get(peer.fd) is not peer:
+                continue
+            begun = time.perf_counter()
+            del self.peers[peer.fd], self.handlers[peer.fd]
+            self.finishing.discard(peer)
+            self.traffic.consumers_cleaned += any(s.active for s in peer.subscriptions.values())
+            peer.release()
+            self.traffic.connections_active -= 1
+            self.traffic.clean_ups += 1
+            self.traffic.last_clean_up_seconds = time.perf_counter() - begun

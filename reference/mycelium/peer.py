@@ -1,0 +1,299 @@
+"""One connection: what it sends is cut into runs and frames, what it gets goes through its outbox."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from reference.mycelium import wire
+from reference.mycelium.kernels import BAD, INCOMPLETE, OTHER, restore, scan, skip
+from reference.mycelium.memory import BLOCK_BYTES, Block
+from reference.mycelium.topics import Subscription, Topic
+
+if TYPE_CHECKING:
+    from reference.mycelium.broker import Broker
+
+_SMALL = BLOCK_BYTES // 4  # a longer frame is received into memory of its own
+_UNREAD_ANSWERS = 256 * 1024  # bytes of answers a peer may leave unread before nothing more is read from it
+_GONE = select.EPOLLHUP | select.EPOLLERR
+
+
+class Peer:
+    """A client; `Broker` calls it when its socket is ready."""
+
+    def __init__(self, broker: Broker, connection: socket.socket) -> None:
+        self.broker = broker
+        self.socket = connection
+        self.fd = connection.fileno()
+        self.outbox = broker.parts.outbox(connection, broker.traffic, self._outbox_changed, self._broken)
+        self.subscriptions: dict[bytes, Subscription] = {}
+        self.accepted = 0  # messages published on this connection
+        self.deadline: float | None = None  # set when it is being closed: how long it may take to read what is left
+        self.gone = False  # the other end is closed, there may still be something to read
+        self._part = b""  # of a frame that has not come completely
+        self._long: tuple[Block, int] | None = None  # a long frame that comes, and how many bytes there are
+        self._rest: tuple[Block, int, int] | None = None  # received and not handled
+        self._full: Topic | None = None  # the topic that had no room
+        self._scheduled = False
+        self._released = False
+        self._mask = 0
+        self.watch()
+
+    @property
+    def unhandled(self) -> bool:
+        """Whether frames that were received have not been handled yet."""
+        return self._rest is not None
+
+    def on_event(self, events: int) -> None:
+        """Do what the socket is ready for."""
+        if events & _GONE and not self.gone:
+            self.gone = True
+            self._leave_topics()
+            self.outbox.clear()
+            self.watch()
+        if events & select.EPOLLOUT:
+            self.outbox.flush()
+        if events & (select.EPOLLIN | _GONE) and self.reads():
+            self.receive()
+
+    def receive(self) -> int:
+        """Take bytes from the kernel once and handle them; return how many there were."""
+        block, have = self.broker.inbox, 0
+        if self._long is not None:
+            block, have = self._long
+        elif self._part:
+            have = len(self._part)
+            block.view[:have] = self._part
+        try:
+            size = self.socket.recv_into(block.view[have:])
+        except BlockingIOError:
+            return 0
+        except OSError:
+            size = 0
+        if not size:
+            self._ended()
+            return 0
+        self.broker.traffic.bytes_in += size
+        end = have + size
+        if self._long is not None and end < len(block.array):
+            self._long = (block, end)
+            return size
+        self._part, self._long = b"", None
+        self._handle(block, 0, end)
+        return size
+
+    def unblock(self) -> None:
+        """The topic that was full has room."""
+        self._full = None
+        self._schedule()
+
+    def close_with(self, code: wire.ErrorCode, text: str) -> None:
+        """Send an Error as the last frame and close when it is read, or when it takes too long."""
+        if self.deadline is None:
+            self.outbox.answer(wire.error(code, text))
+            self.finish()
+
+    def finish(self) -> None:
+        """Read no more; close when everything that waits is sent, or when that takes too long."""
+        if self.deadline is not None:
+            return
+        self.deadline = time.monotonic() + self.broker.settings.server.connection_timeout_ms / 1000
+        self._rest = self._long = None
+        self._part = b""
+        for subscription in self.subscriptions.values():
+            subscription.topic.unsubscribe(subscription)
+        if self.outbox.idle:
+            self.broker.doom(self)
+        else:
+            self.broker.finishing.add(self)
+            self.watch()
+
+    def release(self) -> None:
+        """Close the socket and forget everything, at once."""
+        self._released = True
+        if self._full is not None:
+            self._full.waiting.remove(self)
+        self._leave_topics()
+        self.outbox.clear()
+        self._rest = self._long = None
+        if self._mask:
+            self.broker.epoll.unregister(self.fd)
+        self._hang_up()
+        self.socket.close()
+
+    def _schedule(self) -> None:
+        """Go on with what was received, in the next turn."""
+        if not self._scheduled:
+            self._scheduled = True
+            self.broker.soon(self._resume)
+
+    def _resume(self) -> None:
+        self._scheduled = False
+        if self._released:
+            return
+        if self._rest is not None and self._may_go_on():
+            block, start, end = self._rest
+            self._rest = None
+            self._handle(block, start, end)
+        self.watch()
+
+    def _handle(self, block: Block, start: int, end: int) -> None:
+        """Handle frames, `batch_size` at most; what is left waits for the next turn."""
+        broker = self.broker
+        registry, budget = broker.registry, broker.settings.performance.batch_size
+        while budget > 0:
+            outcome, number, flag, stop, count, needed = scan(
+                block.array, start, end, budget, registry.longest, registry.names, registry.table
+            )
+            if count:
+                budget -= count
+                topic = registry.by_number[number]
+                taken = self._publish(topic, block, start, stop, count, flag)
+                if taken < count:
+                    self._stop_at(topic, block, skip(block.array, start, taken), stop, end, flag)
+                    return
+                start = stop
+            if outcome == INCOMPLETE:
+                self._keep_part(block, start, end, needed)
+                return
+            if outcome == OTHER:
+                budget -= 1
+                start = self._other(block, start)
+            elif outcome == BAD:
+                self._malformed(block, start, end)
+            if self.deadline is not None:
+                return
+            if self.outbox.answer_bytes > _UNREAD_ANSWERS:
+                break
+        self._keep_rest(block, start, end)
+        if self.outbox.answer_bytes <= _UNREAD_ANSWERS:
+            self._schedule()
+        else:
+            self.watch()
+
+    def _publish(self, topic: Topic, block: Block, start: int, end: int, count: int, flag: int) -> int:
+        taken = topic.publish(block, start, end, count)
+        self.accepted += taken
+        self.broker.traffic.frames_in += taken
+        if flag and taken:
+            self.outbox.answer(wire.publish_ack(topic.name, self.accepted))
+        return taken
+
+    def _stop_at(self, topic: Topic, block: Block, start: int, stop: int, end: int, flag: int) -> None:
+        """Read no more until the topic has room for what begins at `start`."""
+        restore(block.array, start, stop, flag)
+        self._keep_rest(block, start, end)
+        self._full = topic
+        topic.waiting.append(self)
+        self.watch()
+
+    def _other(self, block: Block, start: int) -> int:
+        """Handle a frame that is not part of a run; return where the next begins."""
+        self.broker.traffic.frames_in += 1
+        try:
+            frame = wire.parse(block.view, start)
+        except wire.MalformedFrame as problem:
+            self._refuse(problem)
+            return start
+        self.broker.answers.answer(self, frame)
+        return start + frame.size
+
+    def _malformed(self, block: Block, start: int, end: int) -> None:
+        try:
+            wire.check_head(block.view[:end], start, self.broker.registry.longest)
+        except wire.MalformedFrame as problem:
+            self._refuse(problem)
+        else:
+            raise AssertionError("the kernel and the codec disagree about a frame's head")
+
+    def _refuse(self, problem: wire.MalformedFrame) -> None:
+        self.broker.traffic.frames_malformed += 1
+        self.close_with(problem.code, str(problem))
+
+    def _ended(self) -> None:
+        """The peer sends no more."""
+        if self._part or self._long is not None:
+            self.broker.traffic.frames_malformed += 1  # a frame was begun that never came
+        self.finish()
+
+    def _keep_part(self, block: Block, start: int, end: int, needed: int) -> None:
+        if needed <= _SMALL:
+            self._part = bytes(block.view[start:end])
+            return
+        long = Block(needed)
+        long.view[: end - start] = block.view[start:end]
+        self._long = (long, end - start)
+
+    def _keep_rest(self, block: Block, start: int, end: int) -> None:
+        size = end - start
+        if not size:
+            return
+        if block is self.broker.inbox:
+            copy = Block(BLOCK_BYTES if size > _SMALL else size)
+            copy.view[:size] = block.view[start:end]
+            block, start = copy, 0
+        self._rest = (block, start, start + size)
+
+    def _outbox_changed(self) -> None:
+        outbox = self.outbox
+        if outbox.idle:
+            if self.deadline is not None:
+                self.broker.doom(self)
+                return
+            for subscription in self.subscriptions.values():
+                subscription.topic.pull()
+        if self._rest is not None and self._full is None and outbox.answer_bytes <= _UNREAD_ANSWERS // 2:
+            self._schedule()
+        self.watch()
+
+    def _broken(self) -> None:
+        """The kernel refuses to send: the other end is closed, and an event about it is to come."""
+        self.broker.doom(self) if self.deadline is not None else self.broker.soon(self._lost)
+
+    def _lost(self) -> None:
+        if not self._released:
+            self.on_event(select.EPOLLHUP)
+
+    def reads(self) -> bool:
+        """Whether it may receive now."""
+        return self._rest is None and self._may_go_on() and not self.broker.draining
+
+    def _may_go_on(self) -> bool:
+        return self._full is None and self.deadline is None and self.outbox.answer_bytes <= _UNREAD_ANSWERS
+
+    def watch(self) -> None:
+        """Tell the kernel which events are of use now; a closed other end is reported always."""
+        mask = select.EPOLLIN if self._may_go_on() and not self.broker.draining else 0
+        if not self.outbox.idle:
+            mask |= select.EPOLLOUT
+        if not self.gone:
+            mask |= select.EPOLLHUP
+        if mask == self._mask:
+            return
+        epoll = self.broker.epoll
+        if not mask:
+            epoll.unregister(self.fd)
+        elif self._mask:
+            epoll.modify(self.fd, mask)
+        else:
+            epoll.register(self.fd, mask)
+        self._mask = mask
+
+    def _leave_topics(self) -> None:
+        """End all subscriptions and account for what waits for them."""
+        cut = self.outbox.cut_entry
+        for subscription in self.subscriptions.values():
+            mine = cut is not None and cut.subscription is subscription
+            subscription.topic.forget(subscription, cut if mine else None)
+        self.subscriptions.clear()
+
+    def _hang_up(self) -> None:
+        """Let the other end see an orderly end: what it sent and nobody read would reset the connection."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+            while self.socket.recv_into(self.broker.inbox.view):
+                pass
+        except OSError:
+            pass
