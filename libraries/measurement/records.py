@@ -66,6 +66,7 @@ class Machine:
 
     busy_percent: float | None = None
     foreign_percent: float | None = None  # by processes that are neither services nor the client
+    processors_awake: bool | None = None  # idle ones were kept from sleeping, see `punctual.processors_awake`
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,11 @@ def test_what_others_did_to_the_machine_is_told_beside_a_failure(run, monkeypatc
     text = "".join(json.dumps(sample) + "\n" for sample in samples)
     (Path(run.results) / "samples.jsonl").write_text(text, encoding="utf-8")
     failed = measure_open_loop("slow", slow, 40, 0.4, workers=4, budget_p99_seconds=0.02, warm_up=0)
-    assert failed.record["machine"] == {"busy_percent": 90.0, "foreign_percent": pytest.approx(70)}
+    assert failed.record["machine"] == {
+        "busy_percent": 90.0,
+        "foreign_percent": pytest.approx(70),
+        "processors_awake": None,
+    }
     assert failed.record["verdict"]["reason"].endswith("processes outside the run used 70 % of this machine's cores")
     passed = measure_open_loop("quick", quick, 1000, 1, workers=4, budget_p99_seconds=5, warm_up=0)
     assert passed.record["machine"]["foreign_percent"] == pytest.approx(70)

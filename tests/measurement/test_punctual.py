@@ -5,10 +5,11 @@ import subprocess
 import sys
 import threading
 
+import psutil
 import pytest
 
 from measurement.openloop import offer
-from measurement.punctual import be_punctual
+from measurement.punctual import be_punctual, processors_awake
 from measurement.schedule import constant_rate
 
 WHAT_A_PLAIN_USER_IS_GRANTED = (
@@ -58,3 +59,24 @@ def test_a_plain_user_gets_what_is_free_for_all():
 def test_a_load_tells_how_its_workers_were_run():
     result = offer(lambda _: None, constant_rate(100, 0.1), workers=2)
     assert result.client_scheduling == in_a_thread(be_punctual)
+
+
+def opened():
+    return [file.path for file in psutil.Process().open_files()]
+
+
+def test_processors_are_kept_awake_as_long_as_the_request_is_held(tmp_path, monkeypatch):
+    device = tmp_path / "latency"
+    device.write_bytes(b"")
+    monkeypatch.setattr("measurement.punctual.SLEEPLESS", device)
+    with processors_awake() as granted:
+        assert granted
+        assert device.read_bytes() == bytes(4)  # at most 0 us to wake up
+        assert str(device) in opened()
+    assert str(device) not in opened()
+
+
+def test_without_the_right_to_it_processors_sleep_as_they_like(tmp_path, monkeypatch):
+    monkeypatch.setattr("measurement.punctual.SLEEPLESS", tmp_path / "nothing" / "latency")
+    with processors_awake() as granted:
+        assert not granted

@@ -37,7 +37,7 @@ class Stage:
 
     Attributes:
         producers: at least one.
-        consumers: each gets every message of all producers.
+        consumers: each gets every message of all producers of its topic.
         relay: None: the producers' peer delivers to the consumers by itself.
         drain_seconds: what has not arrived so long after the last producer was done is lost.
     """
@@ -90,10 +90,11 @@ class Crew:
             worker.tell({"go": origin})
         longest = max([job.deadline_s for job in stage.producers] + [job.deadline_s for job in stage.consumers])
         sent = [Sent.from_json(told) for told in _results(producers, longest, watching=everyone)]
-        total = sum(producer.sent for producer in sent)
-        for worker in consumers:
-            worker.tell({"sent": total, "drain_s": stage.drain_seconds})
-        received = [Received.from_json(told, total) for told in _results(consumers, longest, watching=consumers)]
+        expected = [_sent_to(job, stage, sent) for job in stage.consumers]
+        for worker, messages in zip(consumers, expected, strict=True):
+            worker.tell({"sent": messages, "drain_s": stage.drain_seconds})
+        told = _results(consumers, longest, watching=consumers)
+        received = [Received.from_json(answer, messages) for answer, messages in zip(told, expected, strict=True)]
         wall = (time.monotonic_ns() - origin) / NANOSECONDS
         for worker in (*producers, *consumers):
             worker.tell({"release": True})
@@ -174,6 +175,12 @@ class _Worker:
         return LoadProblem(
             f"a worker process of the load ended with {self._process.returncode} while {self.doing}: {' '.join(last)}"
         )
+
+
+def _sent_to(consumer: jobs.Consume, stage: Stage, sent: Sequence[Sent]) -> int:
+    """How many messages were sent to the topic that a consumer reads."""
+    topic = consumer.shape.topic
+    return sum(done.sent for job, done in zip(stage.producers, sent, strict=True) if job.shape.topic == topic)
 
 
 def _prepare(workers: Sequence[_Worker], tasks: Sequence[jobs.Job]) -> None:

@@ -72,6 +72,19 @@ def test_every_connection_gets_every_message_of_every_producer(crew, tmp_path):
     assert outcome.delivered == 12_000
 
 
+def test_each_consumer_gets_what_is_sent_to_its_topic(crew, tmp_path):
+    path = str(tmp_path / "s")
+    one, other = jobs.Shape("one", 64, 1, 1, 10**9), jobs.Shape("other", 128, 2, 1, 10**9)
+    stage = Stage(
+        [jobs.Produce(path, one, 0, 100), jobs.Produce(path, other, 0, 250)],
+        [jobs.Consume(path, other, (250,)), jobs.Consume(path, one, (100,))],
+    )
+    with router(path):
+        outcome = crew.perform(stage)
+    assert outcome.problems() == []
+    assert [(c.expected, c.intact) for c in outcome.connections] == [(250, 250), (100, 100)]
+
+
 def spoilt(number, spoil):
     """Change the frame of one number and leave the others alone."""
     return lambda frame, index: spoil(frame) if index == number else frame

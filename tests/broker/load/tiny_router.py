@@ -50,23 +50,25 @@ class Router:
         try:
             while data := peer.recv(65536):
                 buffer += data
-                out = bytearray()
+                out = {}
                 while len(buffer) >= 4 and len(buffer) >= (size := 4 + int.from_bytes(buffer[:4], "little")):
-                    out += self._take(peer, bytes(buffer[:size]))
+                    self._take(peer, bytes(buffer[:size]), out)
                     del buffer[:size]
-                self._deliver(out)
+                for topic, frames in out.items():
+                    self._deliver(frames, topic)
         except OSError:
             return
 
-    def _deliver(self, out):
+    def _deliver(self, frames, topic="perf_test"):
         with self._lock:
-            for subscriber in list(self._subscribers):
-                try:
-                    subscriber.sendall(out)
-                except OSError:
-                    self._subscribers.remove(subscriber)
+            for subscribed, subscriber in list(self._subscribers):
+                if subscribed == topic:
+                    try:
+                        subscriber.sendall(frames)
+                    except OSError:
+                        self._subscribers.remove((subscribed, subscriber))
 
-    def _take(self, peer, frame):
+    def _take(self, peer, frame, out):
         opcode, _, size = wire.HEAD.unpack_from(frame, 4)
         topic = frame[4 + HEAD : 4 + HEAD + size].decode()
         if self._refuse is not None and opcode == self._refuse[0]:
@@ -74,12 +76,12 @@ class Router:
             peer.sendall(wire.encode(wire.Frame(wire.Opcode.ERROR, topic, payload)))
         elif opcode == wire.Opcode.SUBSCRIBE:
             with self._lock:
-                self._subscribers.append(peer)
+                self._subscribers.append((topic, peer))
             peer.sendall(wire.encode(wire.Frame(wire.Opcode.SUBSCRIBE_ACK, topic)))
         elif opcode == wire.Opcode.PUBLISH:
             self._number += 1
-            return self._change(frame[:4] + bytes([wire.Opcode.DELIVER]) + frame[5:], self._number - 1)
-        return b""
+            delivered = self._change(frame[:4] + bytes([wire.Opcode.DELIVER]) + frame[5:], self._number - 1)
+            out.setdefault(topic, bytearray()).extend(delivered)
 
 
 @contextmanager
