@@ -61,14 +61,18 @@ def compare(a: Contender, b: Contender, *, rounds: int = 12, operations_per_roun
 
 
 def judge_ratio(paired: PairedResult, limit: float, *, allowed_failures: int = 0) -> Judgement:
+    """Judge whether A's time is below so many times that of B; see `judge_comparison`."""
+    for side in (paired.a, paired.b):
+        if (failure := failure_of(side, allowed_failures)) is not None:
+            return failure
+    return judge_comparison(paired.comparison, limit)
+
+
+def judge_comparison(comparison: Comparison, limit: float) -> Judgement:
     """Judge whether A's time is below so many times that of B.
 
     Pass needs the whole interval below the limit; a ratio at or above the limit fails; in between nothing is settled.
     """
-    for side in (paired.a, paired.b):
-        if (failure := failure_of(side, allowed_failures)) is not None:
-            return failure
-    comparison = paired.comparison
     facts = f"time of {comparison.a} / time of {comparison.b} is {comparison.interval}, below {limit:g} wanted"
     if comparison.interval.ratio >= limit:
         return Judgement(Verdict.FAIL, facts)

@@ -118,6 +118,30 @@ def percentile_interval(samples: Sequence[float] | ArrayLike, percent: float, co
     return Estimate(value, low, high, int(values.size), confidence)
 
 
+def slope(x: Sequence[float] | ArrayLike, y: Sequence[float] | ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Return how much y grows with x: the slope of the straight line through the points, with its interval.
+
+    The interval takes what lies off the line for independent noise; its bounds are None when there are too few points
+    to tell line from noise.
+
+    Args:
+        x: such as the number of a round.
+        y: what was measured there.
+        confidence: of the interval.
+
+    Raises:
+        ValueError: fewer than two points, or they do not pair up.
+    """
+    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if first.size != second.size or first.size < 2:
+        raise ValueError(f"no slope through {first.size} and {second.size} values; pairs are needed, at least two")
+    found = stats.linregress(first, second)
+    if first.size == 2:
+        return Estimate(float(found.slope), None, None, 2, confidence)
+    reach = float(stats.t.ppf((1 + confidence) / 2, first.size - 2) * found.stderr)
+    return Estimate(float(found.slope), float(found.slope) - reach, float(found.slope) + reach, first.size, confidence)
+
+
 def _positive(values: Sequence[float] | ArrayLike, name: str) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if not (np.isfinite(array).all() and (array > 0).all()):

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from criteria.registry import Budget
+from measurement.histogram import LatencyHistogram
 from reporting.rundata import Record, Row, RunData
 from reporting.texts import duration, plain, ranges, with_unit
 from reporting.verdicts import Word
 
 _NEEDS = re.compile(r"needs (.+)$", re.DOTALL)
-_PERCENTILE = re.compile(r"\bp(50|90|99|99\.9|999)\b")
+_PERCENTILE = re.compile(r"\bp(\d+(?:\.\d+)?)\b")
 _SCALE = {"s": 1.0, "seconds": 1.0, "ms": 1000.0, "milliseconds": 1000.0, "us": 1e6}
 Value = tuple[float, str]  # with its unit
 _USED_UP = {"s", "ms", "KiB", "MiB"}  # units of budgets that are used up; of a share or a number more may be better
@@ -207,6 +208,12 @@ def services_line(run: RunData) -> str:
     return ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in counts.items())
 
 
+def _percentile(durations: Record, percent: str) -> float | None:
+    """A percentile that the record does not name, from its histogram."""
+    histogram = LatencyHistogram.decode(str(durations["hdr"])) if durations.get("hdr") else LatencyHistogram()
+    return histogram.percentile(float(percent)) if histogram.settles(float(percent)) else None
+
+
 def _value(record: Record, of: str, unit: str) -> float | None:
     """Return what a record measured, in the budget's unit."""
     comparison = record.get("comparison")
@@ -216,7 +223,7 @@ def _value(record: Record, of: str, unit: str) -> float | None:
     percentile = _PERCENTILE.search(of)
     durations = record.get("latency") or record.get("service_time")
     if percentile and scale and isinstance(durations, dict):
-        value = durations.get("p" + percentile.group(1).replace(".", ""))
+        value = durations.get("p" + percentile.group(1).replace(".", "")) or _percentile(durations, percentile.group(1))
         return None if value is None else float(value) * scale
     load = record.get("load")
     if isinstance(load, dict) and ("rate" in of or "/s" in unit or "per second" in unit):

@@ -28,7 +28,7 @@ Given = TypeVar("Given")
 
 BUCKET = 0.1  # seconds
 PATIENCE = 1.0  # seconds a member's last word is held to be true
-_UNIT_IN_MS = {"ms": 1.0, "s": 1000.0}
+_UNIT_IN_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 _PERCENTILE = re.compile(r"\bp(\d+(?:\.\d+)?)\b")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from measurement.statistics import paired_ratio, percentile_interval
+from measurement.statistics import Estimate, paired_ratio, percentile_interval, slope
 
 random = np.random.default_rng(42)
 
@@ -93,3 +93,32 @@ def test_too_few_samples_leave_a_bound_open():
 def test_what_has_no_percentile_is_refused(samples, percent):
     with pytest.raises(ValueError, match="percentile"):
         percentile_interval(samples, percent)
+
+
+def test_a_slope_is_that_of_the_line_and_its_interval_reaches_it():
+    x = np.arange(200)
+    estimate = slope(x, 3.0 * x + 7 + random.normal(0, 5, 200))
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert estimate.low < 3 < estimate.high
+    assert estimate.high - estimate.low < 0.1
+
+
+def test_noise_alone_has_a_slope_whose_interval_holds_zero_19_times_of_20():
+    held = 0
+    for _ in range(400):
+        estimate = slope(range(9), random.normal(0, 1, 9))
+        assert estimate.low is not None
+        assert estimate.high is not None
+        held += estimate.low <= 0 <= estimate.high
+    assert 0.92 < held / 400 < 0.98
+
+
+def test_two_points_have_a_slope_and_no_interval():
+    assert slope([1, 3], [10, 20]) == Estimate(5.0, None, None, 2)
+
+
+@pytest.mark.parametrize(("x", "y"), [([1], [1]), ([1, 2, 3], [1, 2])])
+def test_what_has_no_slope_is_refused(x, y):
+    with pytest.raises(ValueError, match="no slope"):
+        slope(x, y)

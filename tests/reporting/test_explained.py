@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from measurement.histogram import LatencyHistogram
 from reporting import read_run
 from reporting.explained import (
     grouped,
@@ -132,6 +133,24 @@ def record(**changes):
             "0.002 s",
             "≤ 0.004 s",
             0.5,
+        ),
+        (
+            {
+                "target": {"of": "p95 latency", "limit": 100, "unit": "us", "bound": "at most"},
+                "latency": {"p50": 2e-5, "hdr": LatencyHistogram.of([2e-5] * 940 + [5e-5] * 60).encode()},
+            },
+            "50 us",
+            "≤ 100 us",
+            0.5,
+        ),
+        (
+            {
+                "target": {"of": "p99 latency", "limit": 100, "unit": "us", "bound": "at most"},
+                "latency": {"p99": None, "hdr": LatencyHistogram.of([2e-5] * 9).encode()},
+            },
+            "",
+            "≤ 100 us",
+            None,
         ),
     ],
 )
