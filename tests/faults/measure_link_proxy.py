@@ -1,14 +1,15 @@
-"""Measure what a healthy link costs: `python tests/faults/measure_link_proxy.py` (about 20 s).
+"""Measure what a healthy link costs: `python -m tests.faults.measure_link_proxy` (about 5 s).
 
-Echo round trips of 64 bytes and one large transfer, straight and through a link in turn, with the server and the
-proxy in processes of their own. The figures in `environments/embedded/link_proxy` come from here.
+Echo round trips of 64 bytes and one large transfer over TCP and over Unix sockets, straight and through a link in turn,
+with the server and the proxy in processes of their own. The figures in the documentation of
+`environments.embedded.link_proxy` come from here.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import socket
-import subprocess
 import tempfile
 import threading
 import time
@@ -18,36 +19,50 @@ import numpy as np
 import psutil
 
 from environments.embedded.links import Links, proxy_command
-from environments.system import Endpoint
+from environments.system import Address, Endpoint
+from runner.children import start
+from tests.faults.conftest import connected
 
 BLOCKS, TRIPS, TRANSFER = 20, 1000, 512 * 2**20
 
 
-def server(port: multiprocessing.Queue[int]) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-    port.put(listener.getsockname()[1])
+def server(where: Address, ready: multiprocessing.Queue[Address]) -> None:
+    if isinstance(where, Path):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(where))
+        listener.listen()
+    else:
+        listener = socket.create_server((where.host, where.port))
+        where = Endpoint(*listener.getsockname())
+    ready.put(where)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
 
 def serve(connection: socket.socket) -> None:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    at_once(connection)
     kind = connection.recv(1)
     if kind == b"e":
         while data := connection.recv(65536):
             connection.sendall(data)
+        return
     buffer, total = bytearray(1 << 20), 0
     while count := connection.recv_into(buffer):
         total += count
     connection.sendall(str(total).encode())
 
 
-def connect(where: Endpoint, kind: bytes) -> socket.socket:
-    connection = socket.create_connection((where.host, where.port))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def connect(where: Address, kind: bytes) -> socket.socket:
+    connection = connected(where, 60)
+    at_once(connection)
     connection.sendall(kind)
     return connection
+
+
+def at_once(connection: socket.socket) -> None:
+    if connection.family == socket.AF_INET:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def round_trips(connection: socket.socket) -> list[float]:
@@ -60,7 +75,7 @@ def round_trips(connection: socket.socket) -> list[float]:
     return times
 
 
-def transfer(where: Endpoint) -> float:
+def transfer(where: Address) -> float:
     chunk = b"x" * (1 << 20)
     with connect(where, b"t") as connection:
         begin = time.perf_counter()
@@ -71,35 +86,48 @@ def transfer(where: Endpoint) -> float:
         return TRANSFER / (time.perf_counter() - begin) / 1e6
 
 
-def main() -> None:
-    queue: multiprocessing.Queue[int] = multiprocessing.Queue()
-    echo = multiprocessing.Process(target=server, args=(queue,), daemon=True)
-    echo.start()
-    direct = Endpoint("127.0.0.1", queue.get())
-    announce = Path(tempfile.mkdtemp()) / "control.json"
-    begin = time.perf_counter()
-    proxy = subprocess.Popen(proxy_command(announce))
-    links = Links(announce)
-    while links.missing():
-        time.sleep(0.002)
-    print(f"proxy ready after {(time.perf_counter() - begin) * 1000:.0f} ms")
-    through = links.add("measured", direct)
+def measure(what: str, direct: Address, through: Address, proxy: psutil.Process) -> None:
     times: dict[str, list[float]] = {"straight": [], "link": []}
     straight, linked = connect(direct, b"e"), connect(through, b"e")
     round_trips(straight), round_trips(linked)
+    begin = proxy.cpu_times()
     for _ in range(BLOCKS):
         times["straight"] += round_trips(straight)
         times["link"] += round_trips(linked)
-    used = psutil.Process(proxy.pid).cpu_times()
+    end = proxy.cpu_times()
     for name, values in times.items():
         p50, p99, p999 = np.percentile(np.array(values) * 1e6, [50, 99, 99.9])
-        print(f"{name:9} 64-byte round trip: p50 {p50:.0f} us, p99 {p99:.0f} us, p99.9 {p999:.0f} us, n {len(values)}")
-    print(f"proxy CPU a round trip: {(used.user + used.system) / (len(times['link']) + TRIPS) * 1e6:.0f} us")
+        print(f"{what} {name:9} 64-byte round trip: p50 {p50:.0f} us, p99 {p99:.0f} us, p99.9 {p999:.0f} us")
+    used = (end.user + end.system - begin.user - begin.system) / len(times["link"])
+    print(f"{what} proxy CPU a round trip: {used * 1e6:.0f} us")
     for name, where in (("straight", direct), ("link", through), ("straight", direct), ("link", through)):
-        print(f"{name:9} transfer: {transfer(where):.0f} MB/s")
-    print(f"proxy RSS {psutil.Process(proxy.pid).memory_info().rss / 2**20:.0f} MiB")
-    proxy.terminate()
-    echo.terminate()
+        print(f"{what} {name:9} transfer: {transfer(where):.0f} MB/s")
+
+
+def main() -> None:
+    directory = Path(tempfile.mkdtemp(prefix="links-"))
+    begin = time.perf_counter()
+    process = start(proxy_command(directory / "control.json"))
+    links = Links(directory / "control.json")
+    while links.missing():
+        time.sleep(0.002)
+    print(f"proxy ready after {(time.perf_counter() - begin) * 1000:.0f} ms")
+    proxy = psutil.Process(process.pid)
+    places: dict[str, tuple[Address, Path | None]] = {
+        "TCP ": (Endpoint("127.0.0.1", 0), None),
+        "Unix": (directory / "server", directory / "link"),
+    }
+    for what, (where, near) in places.items():
+        ready: multiprocessing.Queue[Address] = multiprocessing.Queue()
+        echo = multiprocessing.Process(target=server, args=(where, ready), daemon=True)
+        echo.start()
+        direct = ready.get()
+        measure(what, direct, links.add(what, direct, near) if near else links.add(what, direct), proxy)
+        echo.terminate()
+    print(f"proxy RSS {proxy.memory_info().rss / 2**20:.0f} MiB")
+    process.terminate()
+    process.wait()
+    shutil.rmtree(directory)
 
 
 if __name__ == "__main__":

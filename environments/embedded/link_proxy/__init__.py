@@ -24,9 +24,10 @@ is not read from and closed when its client has sent something, after 50 ms at t
 is, so that its client finds a reset if it was just sending, and else the end. The file of a Unix link that is cut
 stays where it is, and nobody answers there.
 
-Measured by tests/faults/measure_link_proxy.py (November 2026, two cores shared with other work, three runs): a
-healthy link adds 0.02 to 0.09 ms to a round trip of 64 bytes at the median (p99 with link 0.15 to 0.21 ms,
-without 0.01 to 0.07 ms), costs 0.05 ms of CPU each, and carries 1.0 to 1.8 GB/s of a bulk transfer. The process
-is ready after 0.07 to 0.09 s and stays at 25 MiB. With `pgbench -S -c 4` through HAProxy on a machine busy with
+Measured by tests/faults/measure_link_proxy.py (November 2026, two cores, three runs): a healthy TCP link adds 0.01 to
+0.08 ms to a round trip of 64 bytes at the median (p99 with link 0.10 to 0.24 ms, without 0.01 to 0.07 ms), costs 0.01
+to 0.04 ms of CPU each, and carries 1.5 to 2.1 GB/s of a bulk transfer. A Unix link adds 0.01 ms (p99 with link 0.03 to
+0.15 ms, without 0.01 to 0.06 ms), costs 0.01 to 0.02 ms of CPU, and carries 1.9 to 3.9 GB/s. The process is ready
+after 0.06 s and stays at 24 MiB. With `pgbench -S -c 4` through HAProxy on a machine busy with
 other work (load average 6 to 10) a link adds 0.3 to 0.4 ms to a transaction on average.
 """
