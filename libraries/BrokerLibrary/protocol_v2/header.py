@@ -121,7 +121,7 @@ def read(message: bytes | memoryview) -> Header:
     if header.version != VERSION:
         raise UnsupportedVersion(header.version, VERSION)
     if not Domain.MARKET_DATA <= header.domain <= Domain.SYSTEM:
-        raise InvalidDomain(Domain.MARKET_DATA, header.domain, "domains are 1 to 4")
+        raise InvalidDomain(1, header.domain, "domains are 1 to 4")
     if not 1 <= header.source <= LARGEST_SOURCE:
         raise InvalidSource(1, header.source, f"sources are 1 to {LARGEST_SOURCE}")
     if header.message_size > LARGEST_MESSAGE:

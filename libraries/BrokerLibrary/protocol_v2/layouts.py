@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from BrokerLibrary.protocol_v2.book import OrderBook
 from BrokerLibrary.protocol_v2.layout import ADDRESS, I32, I64, TRACE_ID, U8, U16, U32, U64, U128, U256, Layout, at
 from BrokerLibrary.protocol_v2.registry import TlvType
 
@@ -254,3 +255,25 @@ class RecoveryRequest(Layout):
     current_sequence: int = at(8, U64)
     consumer_id: int = at(16, U32)
     request_type: int = at(20, U32)
+
+
+LAYOUTS: dict[int, type[Layout]] = {
+    int(layout.TYPE): layout
+    for layout in (
+        Trade,
+        Quote,
+        OrderBook,
+        PoolSwap,
+        PoolMint,
+        PoolBurn,
+        PoolTick,
+        PoolState,
+        PoolSync,
+        GasPrice,
+        ArbitrageSignal,
+        SystemHealth,
+        TraceContext,
+        RecoveryRequest,
+    )
+}
+"""The layout of each type that has one."""

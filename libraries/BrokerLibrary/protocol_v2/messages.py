@@ -124,7 +124,7 @@ def _cause(header: Header, message: bytes) -> str:
     if header.checksum == ABSENT:
         return f"there is none, and messages of domain {header.domain} must have one"
     if header.message_size < len(message):
-        return f"{len(message) - header.message_size} bytes follow the payload, and it covers them"
+        return f"the header announces {header.message_size} bytes"
     return headers.rival_rule(message, header.checksum) or "the message was changed, or never had the right one"
 
 
