@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from robot.api.types import Secret
@@ -16,6 +17,7 @@ from environments.embedded.links import Links
 from environments.embedded.ports import Ports
 from environments.sections.cluster import Vector
 from environments.system import (
+    Address,
     ClusterAddresses,
     Endpoint,
     LinkCondition,
@@ -132,7 +134,7 @@ class TinySystem:
         owner = Login("owner", Secret("none"))
         self.addresses = ClusterAddresses(self.endpoint, self.endpoint, "none", owner, None)
         self.proxy = links
-        self.links: Mapping[str, Endpoint] = {}
+        self.links: Mapping[str, Address] = {}
         self.refuse_links = False
 
     def start(self) -> None:
@@ -140,9 +142,10 @@ class TinySystem:
             service.start()
             service.wait()
 
-    def add_link(self, name: str) -> None:
+    def add_link(self, name: str, listen: Path | None = None) -> None:
         assert self.proxy is not None
-        self.links = {**self.links, name: self.proxy.add(name, self.endpoint)}
+        near = self.proxy.add(name, self.endpoint, listen) if listen else self.proxy.add(name, self.endpoint)
+        self.links = {**self.links, name: near}
 
     def set_link(self, link: str, condition: LinkCondition | None) -> None:
         assert self.proxy is not None

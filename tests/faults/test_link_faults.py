@@ -14,6 +14,7 @@ from FaultLibrary.link_faults import LinkFault
 from FaultLibrary.service_faults import Surroundings
 from measurement.verdicts import Inconclusive
 from PatroniLibrary.rest import Topology
+from tests.faults.conftest import connected
 from tests.faults.fakes import TinySystem
 
 CONDITIONS: list[tuple[dict[str, float | bool | str], str]] = [
@@ -30,9 +31,11 @@ CONDITIONS: list[tuple[dict[str, float | bool | str], str]] = [
 
 
 @pytest.fixture
-def around(system: TinySystem, request: pytest.FixtureRequest) -> Iterator[Surroundings]:
+def around(
+    system: TinySystem, kind: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Surroundings]:
     name = f"{request.node.name}-redis"
-    system.add_link(name)
+    system.add_link(name, tmp_path_factory.mktemp("link") / "socket" if kind == "unix" else None)
     system.links = {"client-redis": system.links[name]}
     proxy = system.proxy
     assert proxy is not None
@@ -107,8 +110,7 @@ def test_bandwidth_too_wide_for_one_request_is_counted_while_traffic_fills_it(
         Inconclusive, match="carries 0 bytes/s of the 2000000 allowed, expected that its traffic fills it"
     ):
         fault.observe(0.4)
-    where = system.links["client-redis"]
-    with socket.create_connection((where.host, where.port)) as client:
+    with connected(system.links["client-redis"]) as client:
         stop = threading.Event()
 
         def send() -> None:
