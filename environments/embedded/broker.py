@@ -14,7 +14,7 @@ from pathlib import Path
 from environments.config import ROOT, EnvironmentFile
 from environments.embedded import kept
 from environments.embedded.links import LinkProxy
-from environments.embedded.processes import EmbeddedService, Keeper
+from environments.embedded.processes import EmbeddedService, Home, Keeper
 from environments.embedded.system import EmbeddedSystem
 from environments.errors import EnvironmentProblem
 from environments.sections.broker import BrokerProgram
@@ -30,20 +30,11 @@ _KEY = "systems.broker.services.broker.path"
 class Broker(EmbeddedService):
     """One broker process with its configuration file, Unix socket and metrics page."""
 
-    def __init__(
-        self,
-        name: str,
-        keeper: Keeper,
-        logs: Path,
-        directory: Path,
-        program: Sequence[str],
-        metrics_port: int,
-        environment: Mapping[str, str],
-    ) -> None:
-        super().__init__(name, keeper, logs, directory)
+    def __init__(self, home: Home, program: Sequence[str], metrics_port: int, environment: Mapping[str, str]) -> None:
+        super().__init__(home)
         self.program, self.environment = program, environment
-        self.socket = directory / "mycelium.sock"
-        self.configuration = directory / "broker.toml"
+        self.socket = self.directory / "mycelium.sock"
+        self.configuration = self.directory / "broker.toml"
         self.metrics_port = metrics_port
 
     @property
@@ -129,7 +120,7 @@ class EmbeddedBroker(EmbeddedSystem):
         """See `EmbeddedSystem.compose`."""
         self.broker = self._broker("broker", {}, self.settings.port)
         self.broker.configure(CONFIGURATION.read_text(encoding="utf-8"))
-        self.link_proxy = LinkProxy(self.keeper, self.logs, self.home("links"))
+        self.link_proxy = LinkProxy(self.home("links"))
         self.links: Mapping[str, Path] = {CLIENT_LINK: self.directory / "links" / f"{CLIENT_LINK}.sock"}
         self.services: Mapping[str, ServiceControl] = {"broker": self.broker, "links": self.link_proxy}
         bad = self.environment.defects.links if self.environment.defects else {}
@@ -173,7 +164,7 @@ class EmbeddedBroker(EmbeddedSystem):
         defect = ("--defect", self.defect) if self.defect else ()
         variables = {**self.settings.environment, **environment}
         metrics_port = self.ports.choose(port)
-        return Broker(name, self.keeper, self.logs, self.home(name), [*self.program, *defect], metrics_port, variables)
+        return Broker(self.home(name), [*self.program, *defect], metrics_port, variables)
 
     def _facts(self) -> ServiceFacts:
         address, path = str(self.broker.socket), self.settings.path

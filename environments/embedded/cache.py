@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import requests
 from robot.api.types import Secret
 
 from environments import config
-from environments.embedded.processes import EmbeddedService, Keeper
+from environments.embedded.processes import EmbeddedService, Home
 from environments.sections import cluster
 from environments.system import Endpoint, Login
 
@@ -22,16 +21,14 @@ class Cache(EmbeddedService):
 
     def __init__(
         self,
-        keeper: Keeper,
-        logs: Path,
-        directory: Path,
+        home: Home,
         settings: cluster.Cache,
         endpoint: Endpoint,
         redis: tuple[Endpoint, Secret],
         database: tuple[Endpoint, str, Login],
         defect: str | None,
     ) -> None:
-        super().__init__("cache", keeper, logs, directory)
+        super().__init__(home)
         self.settings, self.endpoint, self.defect = settings, endpoint, defect
         self.redis, self.database = redis, database
 

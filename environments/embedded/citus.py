@@ -19,7 +19,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, encrypt_password
 
 from environments import schema
-from environments.embedded.processes import EmbeddedService, Keeper, wait_until
+from environments.embedded.processes import EmbeddedService, Home, wait_until
 from environments.embedded.programs import Found, hand_over, unprivileged
 from environments.errors import EnvironmentProblem
 from environments.sections.cluster import Citus, Vector
@@ -116,19 +116,16 @@ class CitusNode(EmbeddedService):
 
     def __init__(
         self,
-        name: str,
-        keeper: Keeper,
-        logs: Path,
-        directory: Path,
+        home: Home,
         program: Found,
         installation: Installation,
         endpoint: Endpoint,
         superuser: Login,
     ) -> None:
-        super().__init__(name, keeper, logs, directory)
+        super().__init__(home)
         self.program, self.installation = program, installation
         self.endpoint, self.superuser = endpoint, superuser
-        self.data = directory / "data"
+        self.data = self.directory / "data"
 
     def configure(self, settings: Mapping[str, str | int | float | bool], users: Sequence[Login]) -> None:
         """Write the server's configuration into its data directory, and the passwords it needs for other nodes."""
@@ -244,9 +241,7 @@ class CitusServices:
 
     def __init__(
         self,
-        keeper: Keeper,
-        logs: Path,
-        home: Callable[[str], Path],
+        home: Callable[[str], Home],
         program: Found,
         settings: Citus,
         endpoints: Sequence[Endpoint],
@@ -257,9 +252,7 @@ class CitusServices:
         """Compose the services; nothing is started.
 
         Args:
-            keeper: starts the processes.
-            logs: directory that holds one directory of logs a service.
-            home: makes the directory of the service with that name.
+            home: makes the home of the service with that name.
             program: PostgreSQL, the same for every node.
             settings: where Citus is installed, and what to configure beyond our settings.
             endpoints: the coordinator's address, then one a worker.
@@ -274,7 +267,7 @@ class CitusServices:
         self.program, self.settings, self.owner, self.vector = program, settings, owner, vector
         names = [COORDINATOR, *(f"citus-worker{number}" for number in range(1, len(endpoints)))]
         self.nodes = {
-            name: CitusNode(name, keeper, logs, home(name), program, self.installation, endpoint, superuser)
+            name: CitusNode(home(name), program, self.installation, endpoint, superuser)
             for name, endpoint in zip(names, endpoints, strict=True)
         }
         self.coordinator, *self.workers = self.nodes.values()

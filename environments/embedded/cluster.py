@@ -52,10 +52,10 @@ class EmbeddedCluster(EmbeddedSystem):
 
     def compose(self) -> None:
         """See `EmbeddedSystem.compose`."""
-        services, keeper, logs, found = self.cluster.services, self.keeper, self.logs, self.found
+        services, found = self.cluster.services, self.found
         client, peer = self.endpoint(services.etcd.port), self.endpoint()
-        self.etcd = Etcd(keeper, logs, self.home("etcd"), found["etcd"], services.etcd, client, peer)
-        self.link_proxy = LinkProxy(keeper, logs, self.home("links"))
+        self.etcd = Etcd(self.home("etcd"), found["etcd"], services.etcd, client, peer)
+        self.link_proxy = LinkProxy(self.home("links"))
         names = [f"member{number}" for number in range(1, services.patroni.members + 1)]
         self.links: Mapping[str, Endpoint] = {
             name: self.endpoint() for name in (*CLIENT_LINKS, *(f"{name}-etcd" for name in names))
@@ -64,12 +64,10 @@ class EmbeddedCluster(EmbeddedSystem):
         self.members = {name: self._member(name, passwords) for name in names}
         ports = (self.endpoint(services.haproxy.port), self.endpoint(), self.endpoint())
         backends = {name: (member.addresses.postgres, member.addresses.rest) for name, member in self.members.items()}
-        self.haproxy = HAProxy(keeper, logs, self.home("haproxy"), found["haproxy"], services.haproxy, ports, backends)
+        self.haproxy = HAProxy(self.home("haproxy"), found["haproxy"], services.haproxy, ports, backends)
         endpoint = self.endpoint(services.redis.port)
-        self.redis = Redis(keeper, logs, self.home("redis"), found["redis"], services.redis, endpoint, _password())
+        self.redis = Redis(self.home("redis"), found["redis"], services.redis, endpoint, _password())
         self.cache = Cache(
-            keeper,
-            logs,
             self.home("cache"),
             services.cache,
             self.endpoint(services.cache.port),
@@ -87,9 +85,6 @@ class EmbeddedCluster(EmbeddedSystem):
     def _member(self, name: str, passwords: Passwords) -> Member:
         addresses = MemberAddresses(self.endpoint(), self.endpoint(), self.links[f"{name}-etcd"])
         return Member(
-            name,
-            self.keeper,
-            self.logs,
             self.home(name),
             self.found["postgresql"],
             self.cluster.services,
@@ -101,8 +96,6 @@ class EmbeddedCluster(EmbeddedSystem):
         settings = self.cluster.services.citus
         assert settings is not None
         return CitusServices(
-            self.keeper,
-            self.logs,
             self.home,
             self.found["postgresql"],
             settings,

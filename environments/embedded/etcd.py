@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import requests
 
-from environments.embedded.processes import EmbeddedService, Keeper
+from environments.embedded.processes import EmbeddedService, Home
 from environments.embedded.programs import Found
 from environments.sections.base import Program
 from environments.system import Endpoint
@@ -16,17 +15,8 @@ from environments.system import Endpoint
 class Etcd(EmbeddedService):
     """One etcd server. A single one is enough: its outage is a fault of its own, and quorum is etcd's promise."""
 
-    def __init__(
-        self,
-        keeper: Keeper,
-        logs: Path,
-        directory: Path,
-        program: Found,
-        config: Program,
-        client: Endpoint,
-        peer: Endpoint,
-    ) -> None:
-        super().__init__("etcd", keeper, logs, directory)
+    def __init__(self, home: Home, program: Found, config: Program, client: Endpoint, peer: Endpoint) -> None:
+        super().__init__(home)
         self.program, self.config, self.client, self.peer = program, config, client, peer
 
     def command(self) -> tuple[Sequence[str], Mapping[str, str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import requests
 
-from environments.embedded.processes import EmbeddedService, Keeper
+from environments.embedded.processes import EmbeddedService, Home
 from environments.embedded.programs import Found
 from environments.sections.base import Program
 from environments.system import Endpoint
@@ -44,15 +43,13 @@ class HAProxy(EmbeddedService):
 
     def __init__(
         self,
-        keeper: Keeper,
-        logs: Path,
-        directory: Path,
+        home: Home,
         program: Found,
         config: Program,
         ports: tuple[Endpoint, Endpoint, Endpoint],
         members: Mapping[str, tuple[Endpoint, Endpoint]],
     ) -> None:
-        super().__init__("haproxy", keeper, logs, directory)
+        super().__init__(home)
         self.program, self.config, self.members = program, config, members
         self.primary, self.replicas, self.statistics = ports
 

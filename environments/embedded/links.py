@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from environments.embedded.link_proxy.conditions import Condition
-from environments.embedded.processes import EmbeddedService, Keeper
+from environments.embedded.processes import EmbeddedService, Home
 from environments.errors import EnvironmentProblem
 from environments.system import Address, Endpoint, LinkCondition
 
@@ -131,9 +131,9 @@ def _heard(address: list[Any] | str) -> Address:
 class LinkProxy(EmbeddedService):
     """The proxy process as a service: started, probed, stopped and sampled like the others. Its client is `links`."""
 
-    def __init__(self, keeper: Keeper, logs: Path, directory: Path, seed: int = 0) -> None:
-        super().__init__("links", keeper, logs, directory)
-        self._announce, self._seed = directory / "control.json", seed
+    def __init__(self, home: Home, seed: int = 0) -> None:
+        super().__init__(home)
+        self._announce, self._seed = self.directory / "control.json", seed
         self.links = Links(self._announce)
 
     def command(self) -> tuple[Sequence[str], Mapping[str, str]]:

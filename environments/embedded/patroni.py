@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,7 +12,7 @@ import requests
 import yaml
 from robot.api.types import Secret
 
-from environments.embedded.processes import EmbeddedService, Keeper, tree
+from environments.embedded.processes import EmbeddedService, Home, tree
 from environments.embedded.programs import Found, unprivileged
 from environments.sections.cluster import ClusterServices
 from environments.system import Endpoint
@@ -58,19 +57,16 @@ class Member(EmbeddedService):
 
     def __init__(
         self,
-        name: str,
-        keeper: Keeper,
-        logs: Path,
-        directory: Path,
+        home: Home,
         program: Found,
         settings: ClusterServices,
         addresses: MemberAddresses,
         passwords: Passwords,
     ) -> None:
-        super().__init__(name, keeper, logs, directory)
+        super().__init__(home)
         self.program, self.settings = program, settings
         self.addresses, self.passwords = addresses, passwords
-        self.data = directory / "data"
+        self.data = self.directory / "data"
 
     def command(self) -> tuple[Sequence[str], Mapping[str, str]]:
         """See `EmbeddedService.command`. The file holds passwords, so only its owner can read it."""

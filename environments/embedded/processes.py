@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,19 +94,36 @@ class Keeper:
         return json.loads(line)  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What a service has of its environment: a name, a directory of its own, and the keeper that starts it.
+
+    Args:
+        name: of the service.
+        keeper: of the environment.
+        logs: directory below which each service has one for its logs.
+        directory: for all other files of the service; made if it is not there.
+    """
+
+    name: str
+    keeper: Keeper
+    logs: Path
+    directory: Path
+
+
 class EmbeddedService:
     """One service of the embedded environment; what faults may do to it (see `ServiceControl`)."""
 
     stop_signal = signal.SIGTERM
     stop_deadline = 20.0  # seconds
 
-    def __init__(self, name: str, keeper: Keeper, log_directory: Path, directory: Path) -> None:
-        self.name = name
-        self.keeper = keeper
-        self.directory = directory
-        self.log = log_directory / name / f"{name}.log"
+    def __init__(self, home: Home) -> None:
+        self.name = home.name
+        self.keeper = home.keeper
+        self.directory = home.directory
+        self.log = home.logs / home.name / f"{home.name}.log"
         self.pid: int | None = None
-        directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> tuple[Sequence[str], Mapping[str, str]]:
         """The program with its arguments, and environment variables beyond the run's own."""

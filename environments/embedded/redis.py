@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import redis
 from robot.api.types import Secret
 
-from environments.embedded.processes import EmbeddedService, Keeper
+from environments.embedded.processes import EmbeddedService, Home
 from environments.embedded.programs import Found
 from environments.sections.base import Program
 from environments.system import Endpoint
@@ -17,17 +16,8 @@ from environments.system import Endpoint
 class Redis(EmbeddedService):
     """One server with an append-only file, so that a restart brings its old keys back (what RC-17 needs)."""
 
-    def __init__(
-        self,
-        keeper: Keeper,
-        logs: Path,
-        directory: Path,
-        program: Found,
-        config: Program,
-        endpoint: Endpoint,
-        password: Secret,
-    ) -> None:
-        super().__init__("redis", keeper, logs, directory)
+    def __init__(self, home: Home, program: Found, config: Program, endpoint: Endpoint, password: Secret) -> None:
+        super().__init__(home)
         self.program, self.config, self.endpoint, self.password = program, config, endpoint, password
 
     def command(self) -> tuple[Sequence[str], Mapping[str, str]]:

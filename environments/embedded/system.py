@@ -10,7 +10,7 @@ import psutil
 
 from environments.config import EnvironmentFile
 from environments.embedded.ports import HOST, Ports, is_free
-from environments.embedded.processes import EmbeddedService, Keeper, wait_until
+from environments.embedded.processes import EmbeddedService, Home, Keeper, wait_until
 from environments.errors import EnvironmentProblem
 from environments.system import Endpoint
 
@@ -76,11 +76,11 @@ class EmbeddedSystem:
         """An address on loopback: of this port, or of a free one."""
         return Endpoint(HOST, self.ports.choose(port))
 
-    def home(self, service: str) -> Path:
+    def home(self, service: str) -> Home:
         """Make the directory of a service."""
         directory = self.directory / service
         directory.mkdir(mode=0o700)
-        return directory
+        return Home(service, self.keeper, self.logs, directory)
 
     def ready(self, service: EmbeddedService) -> None:
         """Wait until a service answers its probe.

@@ -14,7 +14,7 @@ from robot.api.types import Secret
 from environments.embedded import programs
 from environments.embedded.citus import CitusServices
 from environments.embedded.ports import HOST, Ports
-from environments.embedded.processes import EmbeddedService, Keeper, wait_until
+from environments.embedded.processes import EmbeddedService, Home, Keeper, wait_until
 from environments.errors import EnvironmentProblem
 from environments.sections.base import Program
 from environments.sections.cluster import Citus, Vector
@@ -28,16 +28,14 @@ class CitusAlone:
     """The services, their keeper, and what a cluster would do around them."""
 
     def __init__(self, keeper: Keeper, logs: Path, settings: Citus) -> None:
-        def home(service: str) -> Path:
+        def home(service: str) -> Home:
             directory = keeper.state_directory / service
             directory.mkdir(mode=0o700)
-            return directory
+            return Home(service, keeper, logs, directory)
 
         ports = Ports()
         self.keeper, self.logs = keeper, logs
         self.services = CitusServices(
-            keeper,
-            logs,
             home,
             programs.find(programs.POSTGRESQL, Program(version="18")),
             settings,

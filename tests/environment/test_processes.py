@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from environments.config import ROOT
-from environments.embedded.processes import EmbeddedService, Keeper, wait_until
+from environments.embedded.processes import EmbeddedService, Home, Keeper, wait_until
 from environments.errors import EnvironmentProblem
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -139,7 +139,7 @@ class Sleeper(EmbeddedService):
 
 
 def test_a_service_freezes_resumes_dies_and_starts_again(keeper: Keeper, tmp_path: Path) -> None:
-    service = Sleeper("sleeper", keeper, tmp_path / "logs", keeper.state_directory / "sleeper")
+    service = Sleeper(Home("sleeper", keeper, tmp_path / "logs", keeper.state_directory / "sleeper"))
     service.start()
     assert service.pid is not None
     eventually(lambda: runs(service.pid or 0), "running")
