@@ -23,7 +23,7 @@ def error(code, text=b"no", topic=b"", count=None):
 class TinyBroker:
     """Listens until `stop`. Override `answer` to misbehave; what it returns is sent instead."""
 
-    topics = (b"t", b"u")
+    topics: tuple[bytes, ...] = (b"t", b"u")
     limit = 1000
 
     def __init__(self, path: Path):
