@@ -15,7 +15,7 @@ from reference.mycelium import wire
 from reference.mycelium.config import Settings, TopicSettings
 from reference.mycelium.memory import Block
 from reference.mycelium.parts import Parts
-from reference.mycelium.peer import Peer
+from reference.mycelium.peer import Peer, hang_up
 from reference.mycelium.statistics import Traffic
 from reference.mycelium.topics import Topic
 
@@ -55,7 +55,7 @@ class Broker:
     def listen(self, listener: socket.socket) -> None:
         """Accept connections from now on."""
         self._listener = listener
-        self.register(listener, self._accept)
+        self.register(listener, self._on_listener)
 
     def register(self, connection: socket.socket, handler: Callable[[int], None]) -> None:
         """Call the handler when there is something to read."""
@@ -130,9 +130,13 @@ class Broker:
         if self._doomed:
             self._release()
 
-    def _accept(self, _events: int) -> None:
-        assert self._listener is not None
+    def _on_listener(self, _events: int) -> None:
+        self.soon(self._accept)  # after those that leave in this turn have made room
+
+    def _accept(self) -> None:
         for _ in range(_ACCEPTS):
+            if self._listener is None:
+                return
             try:
                 connection, _ = self._listener.accept()
             except BlockingIOError:
@@ -152,7 +156,7 @@ class Broker:
 
     def _accept_again(self) -> None:
         if self._listener is not None:
-            self.register(self._listener, self._accept)
+            self.register(self._listener, self._on_listener)
 
     def _admit(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -160,8 +164,9 @@ class Broker:
             self.traffic.connections_rejected += 1
             limit = self.settings.server.max_connections
             refusal = wire.error(wire.ErrorCode.TOO_MANY_CONNECTIONS, f"all {limit} connections are in use")
-            with connection, suppress(OSError):
+            with suppress(OSError):
                 connection.send(refusal)
+            hang_up(connection, self.inbox.view)
             return
         peer = self.parts.peer(self, connection)
         self.peers[peer.fd] = peer

@@ -120,8 +120,7 @@ class Peer:
         self._rest = self._long = None
         if self._mask:
             self.broker.epoll.unregister(self.fd)
-        self._hang_up()
-        self.socket.close()
+        hang_up(self.socket, self.broker.inbox.view)
 
     def _schedule(self) -> None:
         """Go on with what was received, in the next turn."""
@@ -174,7 +173,11 @@ class Peer:
             self.watch()
 
     def _publish(self, topic: Topic, block: Block, start: int, end: int, count: int, flag: int) -> int:
-        taken = topic.publish(block, start, end, count)
+        taken = 0
+        while taken < count and (more := topic.publish(block, start, end, count - taken)):
+            taken += more
+            if taken < count:  # what a subscriber read meanwhile may have made room
+                start = skip(block.array, start, more)
         self.accepted += taken
         self.broker.traffic.frames_in += taken
         if flag and taken:
@@ -289,11 +292,13 @@ class Peer:
             subscription.topic.forget(subscription, cut if mine else None)
         self.subscriptions.clear()
 
-    def _hang_up(self) -> None:
-        """Let the other end see an orderly end: what it sent and nobody read would reset the connection."""
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-            while self.socket.recv_into(self.broker.inbox.view):
-                pass
-        except OSError:
+
+def hang_up(connection: socket.socket, scratch: memoryview) -> None:
+    """Close so that the other end sees an orderly end: what it sent and nobody read would reset the connection."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+        while connection.recv_into(scratch):
             pass
+    except OSError:
+        pass  # it is gone already
+    connection.close()
