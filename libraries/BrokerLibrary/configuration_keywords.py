@@ -251,7 +251,8 @@ def connections_until_refused(socket: Path, number: int) -> tuple[int, list[Erro
     ones are tried again for 2 s.
     """
     with ExitStack() as open_:
-        served, codes, end = 0, [], time.monotonic() + 2
+        codes: list[ErrorCode] = []
+        served, end = 0, time.monotonic() + 2
         while served + len(codes) < number:
             connection = open_.enter_context(RawConnection(socket))
             if connection.answers_ping():
