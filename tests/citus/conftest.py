@@ -72,7 +72,7 @@ def installation() -> Path:
     """The Citus that `--with-citus` takes by default. It is the user's own, so a machine may have none."""
     directory = default_citus()
     if not directory.is_dir():
-        pytest.skip(f"no Citus is installed in {directory}")
+        pytest.skip(f"no Citus in {directory}; install one there as docs/decisions/0007-citus-installation.md says")
     return directory
 
 

@@ -50,7 +50,7 @@ def test_a_refusal_is_no_error(monkeypatch):
     assert in_a_thread(be_punctual) == "ordinary"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a plain user; a plain user runs the other tests")
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root, so no other user can be taken on; run this test as root")
 def test_a_plain_user_gets_what_is_free_for_all():
     answer = subprocess.run([sys.executable, "-c", WHAT_A_PLAIN_USER_IS_GRANTED], capture_output=True, text=True)
     assert answer.stdout.strip() in ("short slices", "ordinary"), answer.stderr
