@@ -1,4 +1,4 @@
-"""One PostgreSQL server with the schema, for tests that need a real answer but no cluster."""
+"""One PostgreSQL server with the schema, and fixtures of it, for tests that need a real answer but no cluster."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg2
+import pytest
 from psycopg2.extensions import connection
 from robot.api.types import Secret
 
@@ -19,7 +20,8 @@ from environments.schema import provision
 from environments.sections.base import Program
 from environments.sections.cluster import Vector
 from environments.system import ClusterAddresses, Endpoint, Login, Running, ServiceFacts, use
-from PostgresLibrary.sessions import Target
+from PostgresLibrary.base import undo_all
+from PostgresLibrary.sessions import Target, connect
 from runner.children import start
 
 SUPERUSER = Login("postgres", Secret("super secret"))
@@ -99,6 +101,21 @@ def one_server(directory: Path, major: str) -> Iterator[OneServer]:
             use(None)
             server.terminate()
             server.wait(timeout=20)
+
+
+@pytest.fixture(scope="package", params=["18", "16"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneServer]:
+    """A server of each major version that is supported."""
+    with one_server(tmp_path_factory.mktemp(f"postgresql-{request.param}"), request.param) as system:
+        yield system
+
+
+@pytest.fixture
+def owner(server: OneServer) -> Iterator[connection]:
+    """A session of the schema's owner; what the test registered for its end is done afterwards."""
+    with closing(connect(server.target)) as session:
+        yield session
+    undo_all()
 
 
 def _await(system: OneServer) -> None:
