@@ -17,7 +17,7 @@ from environments.errors import EnvironmentProblem
 
 pytestmark = pytest.mark.servers
 
-SMOKE = ["CL-01", "CL-02", "HA-01", "HP-01", "RC-01", "RC-07"]  # together they reach every service
+SMOKE = ["CL-01", "CL-02", "HA-01", "HP-01", "RC-01", "RC-07", "MB-02"]  # together they reach every service
 MARK = "uNg3sS-"
 
 
