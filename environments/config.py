@@ -40,6 +40,7 @@ class Defects(Section):
     links: dict[str, dict[str, float | str | bool]] = Field(default={})  # link name -> condition it has from the start
     cache: str | None = None  # a switch of the reference cache client
     broker: str | None = None  # a switch of the reference broker
+    codec: Literal["checksums-unread", "one-at-a-time"] | None = None  # a mistake in using the Protocol V2 codec
 
 
 class Systems(Section):

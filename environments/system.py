@@ -218,6 +218,7 @@ class Running:
     timeout_multiplier: float
     seed: int
     defect: str | None = None
+    codec_defect: str | None = None  # the environment file's `defects.codec`
     system: System | None = None  # the one that runs now; they run one after the other
     system_name: str = ""  # such as "cluster"
     seen: dict[str, Sequence[ServiceFacts]] = field(default_factory=dict)  # of every system that has run, by its name

@@ -79,6 +79,7 @@ class EnvironmentLibrary:
                 timeout_multiplier=self._file.timeout_multiplier,
                 seed=seed,
                 defect=self._file.defects.name if self._file.defects else None,
+                codec_defect=self._file.defects.codec if self._file.defects else None,
             )
         )
         write_fingerprint(running(), self._run_id)
