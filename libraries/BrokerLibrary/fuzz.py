@@ -83,7 +83,7 @@ def _cut(chance: random.Random, topic: str) -> bytes:
 def _changed(chance: random.Random, topic: str) -> bytes:
     frame = bytearray(_right(chance, topic))
     for _ in range(chance.randint(1, 4)):
-        frame[chance.randrange(min(len(frame), 12))] = chance.randrange(256)
+        frame[chance.randrange(wire.PREFIX.size, min(len(frame), 20))] = chance.randrange(256)
     return bytes(frame)
 
 
@@ -94,6 +94,6 @@ def _lying(chance: random.Random, topic: str) -> bytes:
 
 
 def _right(chance: random.Random, topic: str) -> bytes:
-    opcode = chance.choice((1, 2, 3, 9, 11))
+    opcode = chance.choice((1, 1, 1, 2, 3, 9, 9, 11))
     payload = chance.randbytes(chance.randint(0, 300)) if opcode in (1, 9) else b""
     return wire.encode(Frame(opcode, topic if opcode < 4 else "", payload))
