@@ -109,10 +109,10 @@ def reading_deviations(recorded: Recorded) -> list[str]:
     ]
 
 
-def refusal_deviations(refused: Refused) -> list[str]:
-    """Return how one message is treated other than refused as recorded."""
+def refusal_deviations(refused: Refused, *, verified: bool = True) -> list[str]:
+    """Return how one message is treated other than refused as recorded, by a reader that reads checksums or not."""
     try:
-        _judge(refused)
+        _judge(refused, verified)
     except MessageProblem as problem:
         name = type(problem).__name__
         if name != refused.error:
@@ -130,14 +130,14 @@ def plain(value: Any) -> Any:
     return [plain(one) for one in value] if isinstance(value, tuple) else value
 
 
-def _judge(refused: Refused) -> None:
+def _judge(refused: Refused, verified: bool) -> None:
     if refused.by == "parse":
-        parse(refused.message)
+        parse(refused.message, verified=verified)
     elif refused.by == "domain":
-        parse(refused.message)  # only the domain may be the reason
-        parse(refused.message, in_domain=True)
+        parse(refused.message, verified=verified)  # only the domain may be the reason
+        parse(refused.message, in_domain=True, verified=verified)
     elif refused.by == "market data":
-        parse(refused.message, in_domain=True)
+        parse(refused.message, in_domain=True, verified=verified)
         Validator(Policy.of(Domain.MARKET_DATA)).accept(refused.message)
     else:
         raise ValueError(f"{refused.name} is to be refused by {refused.by!r}, which is nobody")

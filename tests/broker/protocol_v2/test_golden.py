@@ -115,3 +115,9 @@ def test_deviations_of_all_records_come_with_their_names():
 def test_a_record_that_nobody_is_to_refuse_is_a_mistake():
     with pytest.raises(ValueError, match="by 'somebody', which is nobody"):
         golden.refusal_deviations(dataclasses.replace(REFUSED["domain 5"], by="somebody"))
+
+
+@pytest.mark.parametrize("name", [name for name, one in REFUSED.items() if one.error == "ChecksumMismatch"])
+def test_a_reader_that_does_not_read_checksums_is_found_out(name):
+    (deviation,) = golden.refusal_deviations(REFUSED[name], verified=False)
+    assert deviation == "was accepted, expected ChecksumMismatch" or "expected ChecksumMismatch, got" in deviation
