@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from environments.config import ROOT
-from environments.embedded.processes import wait_until
 from runner.children import start
+from tests.waiting import until
 
 RESULTS = ROOT / "results"
 
@@ -35,6 +35,11 @@ class Started:
         command = [sys.executable, "-P", "-m", *module, "--environment", str(environment)]
         with self.output.open("w", encoding="utf-8") as output:
             self.process = start(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until it has come to some place, or until it has ended before."""
+        until(lambda: condition() or self.process.poll() is not None, what, 40)
+        assert condition(), f"it ended before it was {what}: {self.text()}"
 
     def services(self) -> list[int]:
         """Processes that name the state directory."""
@@ -79,8 +84,3 @@ def started(directory: Path, *module: str) -> Iterator[Started]:
                 psutil.Process(pid).kill()
         if (results := one.results()) is not None:
             shutil.rmtree(results)
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition, 40 seconds at most."""
-    wait_until(lambda: None if condition() else f"not {what}", 40, what)

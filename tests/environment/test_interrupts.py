@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.broken_off import Started, started, until
+from tests.broken_off import Started, started
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
@@ -39,7 +40,7 @@ STEPS = [Started.is_starting, is_running_the_criterion, has_judged]
 def test_a_signal_stops_everything_in_each_step(
     run: Started, step: Callable[[Started], bool], number: signal.Signals
 ) -> None:
-    until(lambda: step(run), step.__name__)
+    run.until(lambda: step(run), step.__name__)
     run.process.send_signal(number)
     code = run.process.wait(timeout=40)
     assert code == 1 or (code == 0 and step is has_judged), "the criterion did not end, so it counts as failed"
@@ -50,7 +51,7 @@ def test_a_signal_stops_everything_in_each_step(
 
 
 def test_sigkill_leaves_nothing_of_the_cluster(run: Started) -> None:
-    until(lambda: is_running_the_criterion(run), "running")
+    run.until(lambda: is_running_the_criterion(run), "running")
     run.process.kill()
     run.process.wait(timeout=10)
-    until(run.is_gone, "gone")
+    until(run.is_gone, "gone", 40)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -17,6 +17,7 @@ import pytest
 from environments.config import ROOT
 from environments.embedded.processes import EmbeddedService, Home, Keeper, wait_until
 from environments.errors import EnvironmentProblem
+from tests.waiting import until
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 # Detaches a grandchild, as Patroni does with PostgreSQL, and ignores every polite signal.
@@ -49,10 +50,6 @@ def keeper(tmp_path: Path) -> Iterator[Keeper]:
     keeper.close()
 
 
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    wait_until(lambda: None if condition() else f"not {what}", 10, what)
-
-
 def runs(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -63,7 +60,7 @@ def runs(pid: int) -> bool:
 def test_close_kills_what_was_detached_and_removes_the_state(keeper: Keeper, tmp_path: Path) -> None:
     told = tmp_path / "pid"
     keeper.spawn([*DAEMON, str(told)], log=tmp_path / "log", cwd=tmp_path)
-    eventually(lambda: told.exists() and bool(told.read_text()), "detached")
+    until(lambda: told.exists() and bool(told.read_text()), "detached")
     detached = int(told.read_text())
     assert runs(detached)
     assert keeper.close() == []
@@ -74,10 +71,10 @@ def test_close_kills_what_was_detached_and_removes_the_state(keeper: Keeper, tmp
 def test_an_ended_process_tells_its_status(keeper: Keeper, tmp_path: Path) -> None:
     ended = keeper.spawn([sys.executable, "-c", "raise SystemExit(3)"], log=tmp_path / "log", cwd=tmp_path)
     killed = keeper.spawn(SLEEPER, log=tmp_path / "log", cwd=tmp_path)
-    eventually(lambda: keeper.exit_status(ended) == 3, "status 3")
+    until(lambda: keeper.exit_status(ended) == 3, "status 3")
     assert keeper.exit_status(killed) is None
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: keeper.exit_status(killed) == -signal.SIGKILL, "killed")
+    until(lambda: keeper.exit_status(killed) == -signal.SIGKILL, "killed")
 
 
 def test_a_program_that_cannot_start_is_named(keeper: Keeper, tmp_path: Path) -> None:
@@ -87,9 +84,9 @@ def test_a_program_that_cannot_start_is_named(keeper: Keeper, tmp_path: Path) ->
 
 def test_sigkill_of_the_keeper_ends_its_children(keeper: Keeper, tmp_path: Path) -> None:
     child = keeper.spawn(SLEEPER, log=tmp_path / "log", cwd=tmp_path)
-    eventually(lambda: runs(child), "running")
+    until(lambda: runs(child), "running")
     os.kill(keeper.pid, signal.SIGKILL)
-    eventually(lambda: not runs(child), "gone")
+    until(lambda: not runs(child), "gone")
     with pytest.raises(EnvironmentProblem, match="the keeper of the service processes is gone"):
         keeper.spawn(SLEEPER, log=tmp_path / "log", cwd=tmp_path)
 
@@ -107,12 +104,12 @@ keeper.spawn({DAEMON!r} + [{str(told)!r}], log=Path({str(tmp_path / "log")!r}), 
 time.sleep(600)
 """
     run = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.DEVNULL)
-    eventually(lambda: told.exists() and bool(told.read_text()), "started")
+    until(lambda: told.exists() and bool(told.read_text()), "started")
     detached = int(told.read_text())
     run.send_signal(number)
     run.wait(timeout=10)
-    eventually(lambda: not runs(detached), "gone")
-    eventually(lambda: not state.exists(), "state removed")
+    until(lambda: not runs(detached), "gone")
+    until(lambda: not state.exists(), "state removed")
 
 
 def test_a_detached_keeper_stays_until_sigterm(tmp_path: Path) -> None:
@@ -130,7 +127,7 @@ print(keeper.detach(), child)
     time.sleep(0.3)  # long enough for a keeper that had not detached to have killed it
     assert runs(child)
     os.kill(keeper, signal.SIGTERM)
-    eventually(lambda: not runs(child) and not state.exists(), "gone")
+    until(lambda: not runs(child) and not state.exists(), "gone")
 
 
 class Sleeper(EmbeddedService):
@@ -142,11 +139,11 @@ def test_a_service_freezes_resumes_dies_and_starts_again(keeper: Keeper, tmp_pat
     service = Sleeper(Home("sleeper", keeper, tmp_path / "logs", keeper.state_directory / "sleeper"))
     service.start()
     assert service.pid is not None
-    eventually(lambda: runs(service.pid or 0), "running")
+    until(lambda: runs(service.pid or 0), "running")
     assert service.freeze() == [service.pid]
-    eventually(lambda: psutil.Process(service.pid).status() == psutil.STATUS_STOPPED, "stopped")
+    until(lambda: psutil.Process(service.pid).status() == psutil.STATUS_STOPPED, "stopped")
     service.resume()
-    eventually(lambda: psutil.Process(service.pid).status() != psutil.STATUS_STOPPED, "resumed")
+    until(lambda: psutil.Process(service.pid).status() != psutil.STATUS_STOPPED, "resumed")
     first = service.pid
     assert service.kill() == [first]
     assert service.processes() == []

@@ -16,6 +16,7 @@ from environments.embedded.links import Links, proxy_command
 from environments.system import Address, Endpoint
 from runner.children import start
 from tests.faults.fakes import TinySystem
+from tests.waiting import until
 
 LOOPBACK = "127.0.0.1"
 ANYWHERE = Endpoint(LOOPBACK, 0)
@@ -87,11 +88,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links]:
     announce = tmp_path_factory.mktemp("links") / "control.json"
     process = start(proxy_command(announce, seed=7))
     links = Links(announce)
-    deadline = time.monotonic() + 10
-    while links.missing() is not None:
-        assert process.poll() is None, "the proxy ended while starting"
-        assert time.monotonic() < deadline, links.missing()
-        time.sleep(0.005)
+    until(lambda: links.missing() is None, "the proxy to answer")
     yield links
     assert process.poll() is None, "the proxy did not survive the tests"
     process.terminate()
@@ -178,13 +175,6 @@ def round_trip(connection: socket.socket, data: bytes = b"ping") -> float:
 
 def silent(connection: socket.socket, seconds: float = 0.15) -> bool:
     return not select.select([connection], [], [], seconds)[0]
-
-
-def until(condition: Callable[[], bool], within: float = 5.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.002)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from environments.embedded.links import Links, condition_problem, proxy_command
 from environments.errors import EnvironmentProblem
 from environments.system import Endpoint
 from runner.children import start
-from tests.faults.conftest import LOOPBACK, SLACK, Link, Server, connected, round_trip, until
+from tests.faults.conftest import LOOPBACK, SLACK, Link, Server, connected, round_trip
+from tests.waiting import until
 
 
 def test_a_taken_port_is_one_clear_line(proxy: Links, serve: Callable[..., Server]) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from environments.embedded.links import Links
 from environments.system import Endpoint
-from tests.faults.conftest import SLACK, Link, Server, connected, exactly, round_trip, silent, until
+from tests.faults.conftest import SLACK, Link, Server, connected, exactly, round_trip, silent
+from tests.waiting import until
 
 only_tcp = pytest.mark.parametrize("kind", ["tcp"])
 only_unix = pytest.mark.parametrize("kind", ["unix"])

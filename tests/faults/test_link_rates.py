@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.faults.conftest import SLACK, Link, exactly, round_trip, silent, until
+from tests.faults.conftest import SLACK, Link, exactly, round_trip, silent
+from tests.waiting import until
 
 
 def test_latency_delays_each_direction(link: Link) -> None:

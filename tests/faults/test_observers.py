@@ -18,7 +18,8 @@ from environments.system import Endpoint
 from FaultLibrary import observers
 from FaultLibrary.observers import Door, Outcome, Protocol
 from runner.children import start
-from tests.faults.conftest import LOOPBACK, Link, Server, until
+from tests.faults.conftest import LOOPBACK, Link, Server
+from tests.waiting import until
 
 
 def door(server: Server, protocol: Protocol = Protocol.REDIS) -> Door:

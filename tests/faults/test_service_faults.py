@@ -24,8 +24,8 @@ from FaultLibrary.service_faults import (
 )
 from measurement.verdicts import Inconclusive
 from PatroniLibrary.rest import Member, Topology
-from tests.faults.conftest import until
 from tests.faults.fakes import TinyService, TinySystem
+from tests.waiting import until
 
 Around = Callable[[], Surroundings]
 

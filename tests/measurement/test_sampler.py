@@ -12,6 +12,7 @@ import pytest
 from measurement.sampler import Sampler, read_samples, used_between
 from measurement.sampler_process import descendants
 from runner.children import start
+from tests.waiting import until
 
 SPIN = "while True: pass"
 PARENT = """
@@ -46,19 +47,12 @@ def spawn():
         child.wait()
 
 
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-
-
 def samples_in(path, service=None):
     return len([s for s in read_samples(path) if service in (None, s["service"])])
 
 
 def sampled(path, samples, service=None):
-    wait_for(lambda: samples_in(path, service) >= samples)
+    until(lambda: samples_in(path, service) >= samples)
 
 
 def of(path, service):
@@ -71,7 +65,7 @@ def cpu_seconds(child):
 
 def test_cpu_memory_and_files_of_each_service_are_told_apart(spawn, tmp_path):
     busy, idle, big = spawn(SPIN), spawn(REST), spawn(HOLD)
-    wait_for(lambda: psutil.Process(big.pid).num_fds() > 50)
+    until(lambda: psutil.Process(big.pid).num_fds() > 50)
     path = tmp_path / "samples.jsonl"
     start = time.time()
     with Sampler(lambda: {"busy": [busy.pid], "idle": [idle.pid], "big": [big.pid]}, path, 0.2):
@@ -98,7 +92,7 @@ def test_cpu_shares_add_up_to_the_cpu_time_that_was_used(spawn, tmp_path):
 
 def test_several_processes_of_a_service_add_up(spawn, tmp_path):
     one, two = spawn(REST), spawn(REST)
-    wait_for(lambda: min(psutil.Process(p.pid).memory_info().rss for p in (one, two)) > 5 * 2**20)
+    until(lambda: min(psutil.Process(p.pid).memory_info().rss for p in (one, two)) > 5 * 2**20)
     path = tmp_path / "samples.jsonl"
     with Sampler(lambda: {"both": [one.pid, two.pid], "one": [one.pid]}, path, 0.05):
         sampled(path, 2, "both")
@@ -110,7 +104,7 @@ def test_several_processes_of_a_service_add_up(spawn, tmp_path):
 
 def test_what_a_service_starts_belongs_to_it_and_not_to_the_client(spawn, tmp_path):
     parent, path = spawn(PARENT), tmp_path / "samples.jsonl"
-    wait_for(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == 2)
+    until(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == 2)
     with Sampler(lambda: {"service": [parent.pid]}, path, 0.05):
         sampled(path, 2, "service")
     assert of(path, "service")[-1]["processes"] == 3
@@ -119,7 +113,7 @@ def test_what_a_service_starts_belongs_to_it_and_not_to_the_client(spawn, tmp_pa
 
 def test_a_kernel_that_does_not_list_children_is_searched_for_them(spawn, monkeypatch):
     parent = spawn(PARENT)
-    wait_for(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == 2)
+    until(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == 2)
     quick = set(descendants(parent.pid))
     monkeypatch.setattr("measurement.sampler_process.KERNEL_LISTS_CHILDREN", False)
     assert set(descendants(parent.pid)) == quick
@@ -137,7 +131,7 @@ def test_processes_may_come_and_go(spawn, tmp_path):
         sampled(path, ended + 3, "client")  # nothing of the service to sample, and no error
         while_gone = samples_in(path, "service")
         current[0] = spawn(SPIN)
-        wait_for(lambda: cpu_seconds(current[0]) > 0.2)
+        until(lambda: cpu_seconds(current[0]) > 0.2)
         sampled(path, while_gone + 3, "service")
     samples = of(path, "service")
     assert sum(s["cpu_percent"] for s in samples) > 20
@@ -160,7 +154,7 @@ def test_a_system_that_cannot_tell_its_processes_is_missed_and_no_more(tmp_path)
         raise RuntimeError("no environment is in use")
 
     with Sampler(stopping, tmp_path / "samples.jsonl", 0.02) as sampler:
-        wait_for(lambda: sampler.missed >= 3)
+        until(lambda: sampler.missed >= 3)
     assert read_samples(tmp_path / "samples.jsonl") == []
 
 
@@ -183,7 +177,7 @@ def test_the_sampling_ends_with_the_run_however_that_ends(spawn, tmp_path):
     (program,) = psutil.Process(run.pid).children()
     run.kill()
     run.wait()
-    wait_for(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_stopping_twice_or_before_the_start_is_harmless(tmp_path):

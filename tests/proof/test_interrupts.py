@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.broken_off import started, until
+from tests.broken_off import started
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
@@ -16,12 +17,12 @@ pytestmark = pytest.mark.servers
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_proof_takes_its_run_and_the_cluster_with_it(tmp_path: Path, number: signal.Signals) -> None:
     with started(tmp_path, "proof", "--only", "RC-03") as proof:
-        until(proof.is_starting, "starting")
+        proof.until(proof.is_starting, "starting")
         (run,) = (child for child in psutil.Process(proof.process.pid).children() if "robot" in child.cmdline())
         proof.process.send_signal(number)
         code = proof.process.wait(timeout=40)
-        until(lambda: not run.is_running(), "the run gone")
-        until(proof.is_gone, "gone")
+        until(lambda: not run.is_running(), "the run gone", 40)
+        until(proof.is_gone, "gone", 40)
         assert code == (-signal.SIGKILL if number is signal.SIGKILL else 253)
         assert "Traceback" not in proof.text()
         results = proof.results()

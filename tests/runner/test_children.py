@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from environments.config import ROOT
+from tests.waiting import until
 
 CHECKS = """
 import sys
@@ -88,7 +87,7 @@ class Started:
 
     def wait(self) -> None:
         """Wait until the program and its service run."""
-        until((self.root / "started").exists, "the program to start", self.console)
+        until((self.root / "started").exists, "the program to start", 20)
         self.pids = [int(pid) for pid in (self.root / "started").read_text().split()]
         assert self.left() == self.pids
 
@@ -116,13 +115,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], what: str, told: Callable[[], object] = str, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds} s for {what}: {told()}"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("check", ["tool", "pytest", "proof"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_check_and_what_it_started_end_with_the_checks(tmp_path, check, number):
@@ -131,7 +123,7 @@ def test_a_check_and_what_it_started_end_with_the_checks(tmp_path, check, number
         checks.wait()
         checks.process.send_signal(number)
         code = checks.process.wait(timeout=20)
-        until(lambda: not checks.left(), "the check to end", checks.left)
+        until(lambda: not checks.left(), "the check to end", 20)
         assert checks.torn_down(), "the program was killed before it could stop its service"
         if number is signal.SIGKILL:
             assert code == -signal.SIGKILL

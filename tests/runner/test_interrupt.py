@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
+
 
 def wait_for(results: Path, name: str) -> None:
     """Wait until the toy run has reached a place it marks by a file."""
-    end = time.monotonic() + 20
-    while not list(results.glob(f"*/{name}")):
-        assert time.monotonic() < end, f"the toy run never reached '{name}'"
-        time.sleep(0.02)
+    until(lambda: list(results.glob(f"*/{name}")), f"the toy run to reach '{name}'", 20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
