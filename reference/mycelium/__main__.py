@@ -8,12 +8,14 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 if not __package__:  # started by path: Python then looks for modules beside this file instead of in the project
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from reference.mycelium.config import ConfigError, Settings, load
+from reference.mycelium.config import ConfigError, load
+from reference.mycelium.defects import Defect
 
 _log = logging.getLogger("mycelium")
 
@@ -22,28 +24,29 @@ def main() -> int:
     """Run until SIGTERM or SIGINT."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes before there is anything to reload
     options = _options()
+    defect: Defect | None = options.defect
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        return _run(options.config, load(options.config), options.defect)
+        environment = {} if defect is Defect.IGNORES_ENVIRONMENT else os.environ
+        return _run(options.config, environment, defect)
     except ConfigError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        vague = defect is Defect.VAGUE_CONFIG_ERROR
+        print("error: the configuration is invalid" if vague else f"error: {problem}", file=sys.stderr)
         return 2
 
 
-def _run(file: Path, settings: Settings, defect: str | None) -> int:
-    from reference.mycelium.broker import Broker  # not before the configuration is known to be good: this takes longer
-    from reference.mycelium.control import Control
-    from reference.mycelium.lifecycle import Claim
-    from reference.mycelium.pages import Pages
-    from reference.mycelium.parts import Parts
+def _run(file: Path, environment: Mapping[str, str], defect: Defect | None) -> int:
+    settings = load(file, environment)
+    from reference.mycelium.wrong import parts_with  # not before: compiled code takes a while to load
 
+    parts = parts_with(defect)
     for note in settings.notes:
         _log.warning("%s", note)
-    claim = Claim(Path(settings.server.socket_path), file)
+    claim = parts.claim(Path(settings.server.socket_path), file)
     try:
-        broker = Broker(settings, Parts())
-        pages = Pages(broker, settings.server.metrics_port, file) if settings.server.metrics_port else None
-        Control(broker, file)
+        broker = parts.broker(settings, parts)
+        pages = parts.pages(broker, settings.server.metrics_port, file) if settings.server.metrics_port else None
+        parts.control(broker, file, environment)
         gc.freeze()  # what is there now is never looked through again
         broker.listen(claim.listener)
         _log.info("ready: listening at %s, defect %s", settings.server.socket_path, defect)
@@ -64,8 +67,15 @@ def _options() -> argparse.Namespace:
         epilog="MYCELIUM_<SECTION>_<KEY> overrides a key, such as MYCELIUM_SERVER_MAX_CONNECTIONS=100.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML, see README.md")
-    parser.add_argument("--defect", metavar="NAME", default=os.environ.get("MYCELIUM_DEFECT") or None)
+    parser.add_argument("--defect", type=_defect, metavar="NAME", default=os.environ.get("MYCELIUM_DEFECT") or None)
     return parser.parse_args()
+
+
+def _defect(name: str) -> Defect:
+    try:
+        return Defect(name)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(Defect)}") from None
 
 
 if __name__ == "__main__":

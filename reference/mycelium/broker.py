@@ -10,16 +10,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from reference.mycelium import wire
 from reference.mycelium.config import Settings, TopicSettings
 from reference.mycelium.memory import Block
-from reference.mycelium.parts import Parts
 from reference.mycelium.peer import Peer, hang_up
 from reference.mycelium.statistics import Traffic
 from reference.mycelium.topics import Topic
 
+if TYPE_CHECKING:
+    from reference.mycelium.parts import Parts
+
 _EVENTS = 256  # of one poll
+SEND_BUFFER = 256 * 1024  # bytes, of which the kernel makes twice as many: room for a whole inbox beside another
 _ACCEPTS = 64  # in one turn
 _ACCEPT_PAUSE = 0.1  # seconds, when no file descriptor is left
 _log = logging.getLogger("mycelium")
@@ -39,6 +43,7 @@ class Broker:
         self.handlers: dict[int, Callable[[int], None]] = {}
         self.peers: dict[int, Peer] = {}
         self.finishing: set[Peer] = set()
+        self.paced: dict[Peer, float] = {}  # publishers that wait for subscribers, and until when
         self.draining = False
         self.after_turn: Callable[[], None] | None = None
         self._running = True
@@ -85,18 +90,22 @@ class Broker:
 
     def serve(self) -> None:
         """Run until `stop`."""
-        poll, handlers, soon = self.epoll.poll, self.handlers, self._soon
         while self._running:
-            for fd, events in poll(0 if soon else self._timeout(), _EVENTS):
-                handlers[fd](events)
-            if self._doomed:
-                self._release()
-            for _ in range(len(soon)):
-                soon.popleft()()
-            if self._timers or self.finishing:
-                self._expire()
-            if self.after_turn is not None:
-                self.after_turn()
+            self.turn(self._timeout())
+
+    def turn(self, timeout: float | None) -> None:
+        """Give every socket that is ready its turn, waiting for the first of them up to `timeout` seconds."""
+        soon = self._soon
+        for fd, events in self.epoll.poll(0 if soon else timeout, _EVENTS):
+            self.handlers[fd](events)
+        if self._doomed:
+            self._release()
+        for _ in range(len(soon)):
+            soon.popleft()()
+        if self._timers or self.finishing or self.paced:
+            self._expire()
+        if self.after_turn is not None:
+            self.after_turn()
 
     def close(self) -> None:
         """Close every socket."""
@@ -116,13 +125,18 @@ class Broker:
 
     def _timeout(self) -> float | None:
         """How long nothing has to be done, in seconds; None: for ever."""
+        if not (self._timers or self.finishing or self.paced):
+            return None
         instants = [instant for instant, _ in self._timers]
         instants += [peer.deadline for peer in self.finishing if peer.deadline is not None]
-        return max(0.0, min(instants) - time.monotonic()) if instants else None
+        instants += self.paced.values()
+        return max(0.0, min(instants) - time.monotonic())
 
     def _expire(self) -> None:
         now = time.monotonic()
         self._doomed += [peer for peer in self.finishing if peer.deadline is not None and peer.deadline <= now]
+        for peer in [peer for peer, until in self.paced.items() if until <= now]:
+            peer.go_on(caught_up=False)
         due = [call for instant, call in self._timers if instant <= now]
         self._timers = [timer for timer in self._timers if timer[0] > now]
         for call in due:
@@ -147,7 +161,7 @@ class Broker:
                     self._pause_accepting()
                     return
                 continue  # the client has gone already
-            self._admit(connection)
+            self.admit(connection)
 
     def _pause_accepting(self) -> None:
         assert self._listener is not None
@@ -158,8 +172,10 @@ class Broker:
         if self._listener is not None:
             self.register(self._listener, self._on_listener)
 
-    def _admit(self, connection: socket.socket) -> None:
+    def admit(self, connection: socket.socket) -> None:
+        """Serve a connection, or refuse it when there are too many."""
         connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if self.full():
             self.traffic.connections_rejected += 1
             limit = self.settings.server.max_connections

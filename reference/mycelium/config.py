@@ -64,7 +64,7 @@ class Settings:
     notes: tuple[str, ...] = ()
 
 
-def load(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+def load(file: Path, environment: Mapping[str, str]) -> Settings:
     """Read a configuration file, with what the environment overrides.
 
     Raises:

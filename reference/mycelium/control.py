@@ -9,6 +9,7 @@ import signal
 import socket
 import termios
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,8 @@ _log = logging.getLogger("mycelium")
 class Control:
     """Signals become calls in the broker's own loop."""
 
-    def __init__(self, broker: Broker, file: Path) -> None:
-        self.broker, self._file = broker, file
+    def __init__(self, broker: Broker, file: Path, environment: Mapping[str, str]) -> None:
+        self.broker, self._file, self._environment = broker, file, environment
         self._deadline = 0.0  # of the drain, on the monotonic clock
         self._signals, self._wake = socket.socketpair()
         for end in (self._signals, self._wake):
@@ -51,7 +52,7 @@ class Control:
         if broker.draining:
             return
         try:
-            settings = load(self._file)
+            settings = load(self._file, self._environment)
             self._check(settings)
         except ConfigError as problem:
             broker.traffic.reloads_failed += 1

@@ -16,6 +16,10 @@ class Fanout(Topic):
         """See `Topic.room`: as much as the reader that is furthest behind leaves."""
         return self.settings.buffer_size - max((s.depth for s in self.subscriptions), default=0)
 
+    def behind(self) -> bool:
+        """See `Topic.behind`."""
+        return any(not subscription.outbox.idle for subscription in self.subscriptions)
+
     def publish(self, block: Block, start: int, end: int, count: int) -> int:
         """See `Topic.publish`."""
         subscriptions = self.subscriptions

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reference.mycelium.answers import Answers
+from reference.mycelium.broker import Broker
+from reference.mycelium.control import Control
 from reference.mycelium.fanout import Fanout
+from reference.mycelium.lifecycle import Claim
 from reference.mycelium.outbox import Outbox
+from reference.mycelium.pages import Pages
 from reference.mycelium.peer import Peer
 from reference.mycelium.queues import Queue
 from reference.mycelium.topics import Registry
@@ -22,3 +26,7 @@ class Parts:
     peer: type[Peer] = Peer
     registry: type[Registry] = Registry
     answers: type[Answers] = Answers
+    broker: type[Broker] = Broker
+    control: type[Control] = Control
+    pages: type[Pages] = Pages
+    claim: type[Claim] = Claim

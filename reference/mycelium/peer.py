@@ -36,6 +36,9 @@ class Peer:
         self._long: tuple[Block, int] | None = None  # a long frame that comes, and how many bytes there are
         self._rest: tuple[Block, int, int] | None = None  # received and not handled
         self._full: Topic | None = None  # the topic that had no room
+        self._last: Topic | None = None  # the topic it published to last
+        self.paced_by: Topic | None = None  # the topic whose subscribers are to catch up before it is read again
+        self._patient = False
         self._scheduled = False
         self._released = False
         self._mask = 0
@@ -56,7 +59,12 @@ class Peer:
         if events & select.EPOLLOUT:
             self.outbox.flush()
         if events & (select.EPOLLIN | _GONE) and self.reads():
-            self.receive()
+            topic = self._last
+            if topic is not None and topic.blocking and self._patient and topic.behind():
+                self._wait_for(topic)
+            else:
+                self._patient = self.broker.settings.performance.flush_interval_ms > 0
+                self.receive()
 
     def receive(self) -> int:
         """Take bytes from the kernel once and handle them; return how many there were."""
@@ -115,12 +123,34 @@ class Peer:
         self._released = True
         if self._full is not None:
             self._full.waiting.remove(self)
+        if self.paced_by is not None:
+            self.go_on(caught_up=False)
         self._leave_topics()
         self.outbox.clear()
         self._rest = self._long = None
         if self._mask:
             self.broker.epoll.unregister(self.fd)
         hang_up(self.socket, self.broker.inbox.view)
+
+    def _wait_for(self, topic: Topic) -> None:
+        """Do not read for `flush_interval_ms`, or until the subscribers of a topic have caught up.
+
+        It keeps what is under way short, so that it stays in the processor's caches, and lets readers run.
+        """
+        self.paced_by = topic
+        topic.paced.append(self)
+        interval = self.broker.settings.performance.flush_interval_ms
+        self.broker.paced[self] = time.monotonic() + interval / 1000
+        self.watch()
+
+    def go_on(self, *, caught_up: bool) -> None:
+        """The subscribers have caught up, or it has waited for them long enough."""
+        assert self.paced_by is not None
+        self.paced_by.paced.remove(self)
+        self.paced_by = None
+        del self.broker.paced[self]
+        self._patient = caught_up
+        self.watch()
 
     def _schedule(self) -> None:
         """Go on with what was received, in the next turn."""
@@ -179,6 +209,7 @@ class Peer:
             if taken < count:  # what a subscriber read meanwhile may have made room
                 start = skip(block.array, start, more)
         self.accepted += taken
+        self._last = topic
         self.broker.traffic.frames_in += taken
         if flag and taken:
             self.outbox.answer(wire.publish_ack(topic.name, self.accepted))
@@ -264,7 +295,8 @@ class Peer:
         return self._rest is None and self._may_go_on() and not self.broker.draining
 
     def _may_go_on(self) -> bool:
-        return self._full is None and self.deadline is None and self.outbox.answer_bytes <= _UNREAD_ANSWERS
+        waits = self._full is not None or self.paced_by is not None or self.deadline is not None
+        return not waits and self.outbox.answer_bytes <= _UNREAD_ANSWERS
 
     def watch(self) -> None:
         """Tell the kernel which events are of use now; a closed other end is reported always."""

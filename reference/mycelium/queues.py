@@ -54,12 +54,17 @@ class Queue(Topic):
             self._wait(block, start, end, count)
         return offered - refused
 
+    def behind(self) -> bool:
+        """See `Topic.behind`."""
+        return bool(self._entries and self.subscriptions)
+
     def can_deliver(self) -> bool:
         """See `Topic.can_deliver`."""
         return bool(self._entries) and any(subscription.outbox.idle for subscription in self.subscriptions)
 
     def pull(self) -> None:
         """See `Topic.pull`."""
+        super().pull()
         if self._entries and not self._scheduled:
             self._scheduled = True
             self._soon(self._distribute)

@@ -89,6 +89,7 @@ class Topic:
         self.store = Store()
         self.subscriptions: list[Subscription] = []
         self.waiting: list[Peer] = []  # publishers that found it full
+        self.paced: list[Peer] = []  # publishers that wait for subscribers to catch up
         self._soon = soon
         self.published = self.copies = self.delivered = self.depth = self.high_water = 0
         self.dropped_no_subscriber = self.dropped_disconnected = self.lagged = self.rejected_too_large = 0
@@ -105,8 +106,15 @@ class Topic:
         """Whether something waits with the topic itself for which there is a subscriber with room."""
         return False
 
+    def behind(self) -> bool:
+        """Whether a subscriber has yet to take what was published before."""
+        raise NotImplementedError
+
     def pull(self) -> None:
-        """A subscriber has become idle and can take what waits for anybody."""
+        """A subscriber has become idle: it can take what waits for anybody, and publishers may go on."""
+        if self.paced and not self.behind():
+            for peer in tuple(self.paced):
+                peer.go_on(caught_up=True)
 
     def change(self, settings: TopicSettings) -> None:
         """Take other limits; what waits already stays."""

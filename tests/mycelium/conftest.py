@@ -6,10 +6,8 @@ import ctypes
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from environments.embedded.ports import Ports
 from tests.mycelium.client import Client, Closed
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "reference" / "mycelium" / "__main__.py"
@@ -49,27 +49,6 @@ STANDARD = (
     topic("signals", buffer=50_000, largest=32_768),
     topic("execution", "Queue", buffer=25_000, largest=16_384),
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
-    """Poll a condition until it gives something true; errors of the system count as not yet."""
-    end = time.monotonic() + seconds
-    last: object = None
-    while time.monotonic() < end:
-        try:
-            if result := condition():
-                return result
-        except OSError as error:
-            last = error
-        time.sleep(0.005)
-    raise AssertionError(f"waited {seconds} s for {what}: {last}")
 
 
 class Broker:
@@ -171,7 +150,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
         **changed: object,
     ) -> Broker:
         directory = tmp_path / str(len(started))
-        port = free_port() if metrics else None
+        port = Ports().choose() if metrics else None
         server += f"\nmetrics_port = {port}" if port else ""
         text = configuration(directory, *(topics or STANDARD), server=server, **changed)
         broker = Broker(directory, text, *options, **(environment or {}))

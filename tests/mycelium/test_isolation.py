@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.mycelium.client import DELIVER, PUBLISH, PUBLISH_ACK, SUBSCRIBE, Got, frame
-from tests.mycelium.conftest import topic, until
+from tests.mycelium.conftest import topic
 from tests.mycelium.test_topics import numbered
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 

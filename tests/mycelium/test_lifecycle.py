@@ -17,8 +17,9 @@ from tests.mycelium.client import (
     UNKNOWN_TOPIC,
     Client,
 )
-from tests.mycelium.conftest import ROOT, STANDARD, Broker, configuration, topic, until
+from tests.mycelium.conftest import ROOT, STANDARD, Broker, configuration, topic
 from tests.mycelium.test_topics import numbered
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
@@ -180,13 +181,13 @@ def test_the_drain_takes_what_had_arrived_and_nothing_later(start):
 def test_the_drain_lets_a_publisher_finish_what_was_received_from_it(start):
     broker = start(topic("t", buffer=50, overflow="block"))
     subscriber, publisher = broker.subscriber("t"), broker.client()
-    publisher.publish("t", *numbered(350, 1000))
+    publisher.publish("t", *numbered(800, 1000))
     until(lambda: broker.topic("t")["depth"] == 50, "the topic to be full")
     broker.process.send_signal(signal.SIGTERM)
     until(lambda: "draining" in broker.log.read_text(), "the drain to begin")
     got = subscriber.until_closed()
-    assert [one.payload for one in got[:-1]] == numbered(350, 1000)[: len(got) - 1]
-    assert len(got) - 1 > 200
+    assert [one.payload for one in got[:-1]] == numbered(800, 1000)[: len(got) - 1]
+    assert len(got) - 1 > 700
     assert broker.process.wait(5) == 0
 
 

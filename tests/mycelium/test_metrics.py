@@ -11,8 +11,9 @@ import time
 import pytest
 
 from tests.mycelium.client import PUBLISH, frame
-from tests.mycelium.conftest import topic, until
+from tests.mycelium.conftest import topic
 from tests.mycelium.test_topics import numbered
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 LEGACY = [

@@ -8,8 +8,9 @@ import time
 import pytest
 
 from tests.mycelium.client import DELIVER, ERROR, PUBLISH, frame
-from tests.mycelium.conftest import topic, until
+from tests.mycelium.conftest import topic
 from tests.mycelium.test_topics import numbered
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 MIB = 1 << 20

@@ -24,7 +24,7 @@ from tests.mycelium.client import (
     Got,
     frame,
 )
-from tests.mycelium.conftest import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 

@@ -17,7 +17,8 @@ from tests.mycelium.client import (
     Got,
     frame,
 )
-from tests.mycelium.conftest import topic, until
+from tests.mycelium.conftest import topic
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 

@@ -1,0 +1,116 @@
+"""Brokers that start, reload, clean up or end wrongly."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from reference.mycelium.broker import Broker
+from reference.mycelium.config import Settings
+from reference.mycelium.control import Control
+from reference.mycelium.lifecycle import Claim
+from reference.mycelium.metrics import legacy
+from reference.mycelium.pages import Pages
+from reference.mycelium.peer import Peer
+from reference.mycelium.wrong.peers import CuttingOutbox
+
+_FLOOD = 100  # connections within a second
+_HANG_SECONDS = 60.0
+
+
+class UnlimitedBroker(Broker):
+    """Admits everybody."""
+
+    def full(self) -> bool:
+        """See `Broker.full`."""
+        return False
+
+
+class KeepingBroker(Broker):
+    """Keeps everything of a peer that is gone."""
+
+    def doom(self, peer: Peer) -> None:
+        """See `Broker.doom`."""
+        if peer.fd in self.handlers:
+            del self.handlers[peer.fd]
+            self.epoll.unregister(peer.fd)
+
+
+class CuttingBroker(Broker):
+    """Cuts a frame for somebody else when a subscriber goes."""
+
+    def _release(self) -> None:
+        left = {topic.name for peer in self._doomed for topic in (s.topic for s in peer.subscriptions.values())}
+        super()._release()
+        for peer in self.peers.values():
+            if left & peer.subscriptions.keys() and isinstance(peer.outbox, CuttingOutbox):
+                peer.outbox.cut_next = True
+
+
+class HangingBroker(Broker):
+    """Hangs when many connections come at once."""
+
+    _second = 0
+    _admitted = 0
+
+    def full(self) -> bool:
+        """See `Broker.full`."""
+        now = int(time.monotonic())
+        self._admitted = self._admitted + 1 if now == self._second else 1
+        self._second = now
+        if self._admitted > _FLOOD:
+            time.sleep(_HANG_SECONDS)
+        return super().full()
+
+
+class ModernPages(Pages):
+    """Shows only the metrics with new names."""
+
+    def metrics(self) -> str:
+        """See `Pages.metrics`."""
+        old = legacy(self.broker.traffic, self.broker.registry.by_number)
+        lines = super().metrics().splitlines(keepends=True)
+        return "".join(line for line in lines if not any(name in line.split() for name in old))
+
+
+class AbortingControl(Control):
+    """Ends at once, whatever there is to deliver."""
+
+    def _busy(self) -> bool:
+        return False
+
+
+class ForgettingControl(Control):
+    """Keeps topics over a reload, but not who is subscribed."""
+
+    def apply(self, settings: Settings) -> None:
+        """See `Control.apply`."""
+        super().apply(settings)
+        for topic in self.broker.registry.by_number:
+            for subscription in tuple(topic.subscriptions):
+                topic.unsubscribe(subscription)
+
+
+class DeafControl(Control):
+    """Counts a reload and changes nothing."""
+
+    def apply(self, settings: Settings) -> None:
+        """See `Control.apply`."""
+
+
+class LeavingClaim(Claim):
+    """Removes nothing."""
+
+    def release(self) -> None:
+        """See `Claim.release`."""
+        self._release_lock()
+
+
+class StealingClaim(Claim):
+    """Deletes what is at the path and binds there."""
+
+    def _take_lock(self) -> int:
+        return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+
+    def _remove_stale(self) -> None:
+        self._path.unlink(missing_ok=True)
