@@ -14,7 +14,7 @@ from BrokerLibrary.base import await_answer, new_exchange, on_test_end, own_brok
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.configuration import Topic, configuration
 from BrokerLibrary.doubles import Double
-from BrokerLibrary.exchange import Exchange
+from BrokerLibrary.exchange import Exchange, wait
 from BrokerLibrary.market import CONSUMERS, PRODUCERS, scenario
 from BrokerLibrary.protocol_v2 import golden
 from BrokerLibrary.protocol_v2.golden import Golden
@@ -53,10 +53,11 @@ class Relayed:
 
 @dataclass
 class LegacyPage:
-    """The relay era's metrics before and after some traffic."""
+    """The relay era's metrics before and after some traffic, and when its consumer had left."""
 
     before: Mapping[str, float]
     after: Mapping[str, float]
+    later: Mapping[str, float]
 
 
 class CompatibilityKeywords:
@@ -168,7 +169,7 @@ class CompatibilityKeywords:
 
     @keyword
     def legacy_metrics_around_some_traffic(self) -> LegacyPage:
-        """Read the page, let a consumer connect and get 25 signals, and a client of no known topic; read it again."""
+        """Read the page around 25 signals to a consumer and one message to no topic, and when the consumer has left."""
         url = broker().addresses.metrics
         if url is None:
             raise AssertionError("the environment declares legacy metrics, but gives no address of the page")
@@ -182,7 +183,10 @@ class CompatibilityKeywords:
         on_test_end(lost.close)
         lost.publish("no_such_topic", b"anybody?")
         lost.ping()
-        return LegacyPage(before, legacy(url))
+        after = legacy(url)
+        exchange.consumers["consumer"].close()
+        wait(lambda: legacy(url).get("active_connections") == after.get("active_connections", 0) - 1, ANSWER_SECONDS)
+        return LegacyPage(before, after, legacy(url))
 
     @keyword
     def page_should_have_every_legacy_name(self, page: LegacyPage) -> None:
@@ -205,6 +209,8 @@ class CompatibilityKeywords:
             "total_connections": 3,
             "active_connections": 3,
             "registered_consumers": 1,
+            "cleanup_runs": 0,
+            "consumers_cleaned": 0,
             "started_at": 0,
         }
         wrong = [
@@ -214,6 +220,12 @@ class CompatibilityKeywords:
         ]
         if wrong:
             raise AssertionError(f"{len(wrong)} legacy metrics are wrong; {'; '.join(wrong)}")
+        left = {name: page.later[name] - page.after[name] for name in LEGACY}
+        gone = {"active_connections": -1, "registered_consumers": -1, "cleanup_runs": 1, "consumers_cleaned": 1}
+        if wrong := [
+            f"{name} changed by {left[name]:g}, expected {by}" for name, by in gone.items() if left[name] != by
+        ]:
+            raise AssertionError(f"when a consumer had left: {'; '.join(wrong)}")
         if not 0 < page.after["started_at"] <= time.time():
             raise AssertionError(f"started_at is {page.after['started_at']:g}, which is no time in the past")
         say(f"{len(LEGACY)} legacy metrics")
