@@ -1,17 +1,12 @@
-"""Citus: a coordinator and its workers, each a plain PostgreSQL server that loads an installation of Citus.
-
-The installation is the user's own. It lies in a directory beside PostgreSQL and is loaded from there, so that
-PostgreSQL's own directories stay as they are; see `docs/decisions/0007-citus-installation.md`.
-"""
+"""Citus: a coordinator and its workers, each a plain PostgreSQL server that loads an installation of Citus."""
 
 from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -19,6 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, encrypt_password
 
 from environments import schema
+from environments.embedded.citus_installation import KEY, Installation, find_installation
 from environments.embedded.processes import EmbeddedService, Home, wait_until
 from environments.embedded.programs import Found, hand_over, unprivileged
 from environments.errors import EnvironmentProblem
@@ -33,8 +29,6 @@ REFERENCE = ("metadata", "sessions")
 
 COORDINATOR = "citus-coordinator"
 
-_KEY = "systems.cluster.services.citus"
-_OLDEST_POSTGRESQL = 18  # the first that finds extensions outside its own directories
 _DEADLINE = 30.0  # seconds for a step that takes well below one
 
 # Room for every shard connection of several clients, which the coordinator keeps for the next query: by default it
@@ -55,58 +49,6 @@ _SETTINGS: dict[str, str | int | float | bool] = {
 }
 
 _NOT_LOADED = re.compile(r"FATAL: +(.*(?:incompatible|could not load) library .*citus\.so.*)")
-
-
-@dataclass(frozen=True)
-class Installation:
-    """A directory with Citus in it: `lib` holds citus.so, `share` holds extension/citus.control."""
-
-    lib: Path
-    share: Path
-    version: str
-
-
-def find_installation(wanted: Citus, postgresql: Found) -> Installation:
-    """Check that the directory of the environment file holds Citus, and that PostgreSQL can load it from there.
-
-    Raises:
-        EnvironmentProblem: one line that names the key and the cure.
-    """
-    key = f"{_KEY}.path"
-    if postgresql.major < _OLDEST_POSTGRESQL:
-        raise EnvironmentProblem(
-            f"{_KEY}: needs PostgreSQL {_OLDEST_POSTGRESQL} or newer, because older ones load extensions from their "
-            f"own directories only, not {postgresql.version}; correct services.postgresql or run without Citus"
-        )
-    if wanted.path is None:
-        raise EnvironmentProblem(f"{key}: missing; name the directory that holds lib/citus.so")
-    home = wanted.path.expanduser().absolute()
-    lib = _holder(home, ("lib", "lib/postgresql"), "citus.so")
-    share = _holder(home, ("share", "share/postgresql"), "extension/citus.control")
-    if lib is None or share is None:
-        absent = "lib/citus.so" if lib is None else "share/extension/citus.control"
-        raise EnvironmentProblem(f"{key}: {home} has no {absent}; name a directory that Citus is installed in")
-    version = _default_version(share / "extension" / "citus.control")
-    if version is None:
-        raise EnvironmentProblem(f"{key}: {share}/extension/citus.control names no default_version; install it again")
-    if not _dotted(version).startswith(_dotted(wanted.version or version)):
-        raise EnvironmentProblem(
-            f"{key}: {home} holds Citus {version}, but version {wanted.version} is wanted; correct either key"
-        )
-    return Installation(lib, share, version)
-
-
-def _holder(home: Path, folders: Iterable[str], file: str) -> Path | None:
-    return next((home / folder for folder in folders if (home / folder / file).is_file()), None)
-
-
-def _default_version(control: Path) -> str | None:
-    match = re.search(r"^default_version\s*=\s*'([^']+)'", control.read_text(encoding="utf-8"), re.MULTILINE)
-    return match.group(1) if match else None
-
-
-def _dotted(version: str) -> str:
-    return version.replace("-", ".") + "."
 
 
 class CitusNode(EmbeddedService):
@@ -316,7 +258,7 @@ class CitusServices:
         except EnvironmentProblem:
             if refused := _NOT_LOADED.search(node.log.read_text(encoding="utf-8", errors="replace")):
                 raise EnvironmentProblem(
-                    f"{_KEY}.path: PostgreSQL {self.program.version} does not load Citus ({refused.group(1)}); "
+                    f"{KEY}.path: PostgreSQL {self.program.version} does not load Citus ({refused.group(1)}); "
                     "name an installation that was built for this PostgreSQL, or correct services.postgresql"
                 ) from None
             raise

@@ -18,7 +18,8 @@ from environments import schema
 from environments.config import EnvironmentFile
 from environments.embedded import kept, programs
 from environments.embedded.cache import PROGRAM, Cache
-from environments.embedded.citus import CitusServices, find_installation
+from environments.embedded.citus import CitusServices
+from environments.embedded.citus_installation import find_installation
 from environments.embedded.etcd import Etcd
 from environments.embedded.haproxy import HAProxy
 from environments.embedded.links import LinkProxy

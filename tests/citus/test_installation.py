@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from environments.embedded.citus import find_installation
+from environments.embedded.citus_installation import find_installation
 from environments.embedded.programs import Found
 from environments.errors import EnvironmentProblem
 from environments.sections.cluster import Citus
