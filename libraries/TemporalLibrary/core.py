@@ -142,22 +142,21 @@ def always(
     """
     record = attempts if attempts is not None else Attempts()
     begin = clock.now()
-    while True:
+
+    def attempt() -> T:
         started = clock.now()
         try:
             result = probe()
-        except Mistake as mistake:
-            raise _parted(mistake) from None
+        except Mistake:
+            raise
         except Exception as error:
             record.failed(clock.now() - begin, error)
             message = f"held for {seconds(started - begin)} of {seconds(duration)}, then: {error} ({record})"
             raise _like(error, message) from error
-        offset = clock.now() - begin
-        record.held(offset)
-        if offset >= duration:
-            _require_enough(record, duration, interval)
-            return result
-        clock.sleep(min(_pause(started, interval, clock), duration - offset))
+        record.held(clock.now() - begin)
+        return result
+
+    return _throughout(attempt, record, duration, interval, clock)
 
 
 def never(
@@ -176,26 +175,23 @@ def never(
     """
     record = attempts if attempts is not None else Attempts()
     begin = clock.now()
-    while True:
-        started = clock.now()
+
+    def attempt() -> None:
         try:
             probe()
-        except Mistake as mistake:
-            raise _parted(mistake) from None
+        except Mistake:
+            raise
         except Inconclusive as error:
             raise Inconclusive(f"cannot tell whether it never holds: {error.reason}") from error
         except Exception as failure:  # noqa: BLE001, a failing probe is what is asked for
             record.failed(clock.now() - begin, failure)
-        else:
-            offset = clock.now() - begin
-            record.held(offset)
-            raise AssertionError(
-                f"held after {seconds(offset)}; it must never hold within {seconds(duration)} ({record})"
-            )
-        if record.elapsed >= duration:
-            _require_enough(record, duration, interval)
             return
-        clock.sleep(min(_pause(started, interval, clock), duration - record.elapsed))
+        record.held(clock.now() - begin)
+        raise AssertionError(
+            f"held after {seconds(record.elapsed)}; it must never hold within {seconds(duration)} ({record})"
+        )
+
+    _throughout(attempt, record, duration, interval, clock)
 
 
 def wait_until(
@@ -244,6 +240,24 @@ def seconds(value: float) -> str:
     """A duration for people: `0.35 s`, `12.5 s`, `140 s`."""
     digits = 2 if value < 10 else 1 if value < 100 else 0
     return f"{round(value, digits):g} s"
+
+
+def _throughout(attempt: Callable[[], T], record: Attempts, duration: float, interval: float, clock: Clock) -> T:
+    """Make attempts until the window is over, and return what the last one did; what an attempt raises ends it.
+
+    Raises:
+        Inconclusive: they took so long that the window was hardly watched.
+    """
+    while True:
+        started = clock.now()
+        try:
+            result = attempt()
+        except Mistake as mistake:
+            raise _parted(mistake) from None
+        if record.elapsed >= duration:
+            _require_enough(record, duration, interval)
+            return result
+        clock.sleep(min(_pause(started, interval, clock), duration - record.elapsed))
 
 
 def _parted(mistake: Mistake) -> BaseException:

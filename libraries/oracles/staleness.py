@@ -8,7 +8,7 @@ process (or of one machine), so a history must not mix clocks.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from oracles.history import FINAL, Finding, Findings, History, Kind, Mark, Operation, Result, concluded, relative
@@ -20,43 +20,22 @@ def stale_reads(history: History, marks: Sequence[Mark] = ()) -> Findings:
     Reads that failed are no evidence, nor are reads of a key that nobody had written yet. A read of nothing (None) is
     older than every version.
     """
-    marks = marks or history.marks
-    newest = _newest_acknowledged(history)
-    items, judged = [], 0
-    for read in _reads(history):
-        known = _newest_before(newest.get(read.id), read.invoked)
-        if known is None:
-            continue
-        judged += 1
-        if read.value is None or read.value < known.value:
-            text = (
-                f"key {read.id} read{_from(read)} as {_version(read.value)} at {relative(read.invoked, marks)}, "
-                f"{(read.invoked - known.completed) * 1000:.1f} ms after version {known.value} was acknowledged"
-            )
-            items.append(Finding(read.id, read.invoked, text))
+
+    def told(read: Operation, known: Operation) -> str:
+        late = (read.invoked - known.completed) * 1000
+        return f"{late:.1f} ms after version {known.value} was acknowledged"
+
+    items, judged = _older(history, _newest(history.acked()), marks or history.marks, told)
     return concluded("stale reads", items, judged, "reads of acknowledged keys")
 
 
 def backward_reads(history: History, marks: Sequence[Mark] = ()) -> Findings:
     """Find reads that returned an older version than another read of that key which was over before they began."""
-    marks = marks or history.marks
-    seen: dict[Any, list[Operation]] = {}
-    for read in sorted(_reads(history), key=lambda o: o.completed):
-        reads = seen.setdefault(read.id, [])
-        if read.value is not None and (not reads or read.value > reads[-1].value):
-            reads.append(read)
-    items, judged = [], 0
-    for read in _reads(history):
-        before = _newest_before(_timeline(seen.get(read.id, [])), read.invoked)
-        if before is None:
-            continue
-        judged += 1
-        if read.value is None or read.value < before.value:
-            text = (
-                f"key {read.id} read{_from(read)} as {_version(read.value)} at {relative(read.invoked, marks)}, "
-                f"after version {before.value} had been read{_from(before)}"
-            )
-            items.append(Finding(read.id, read.invoked, text))
+
+    def told(_: Operation, before: Operation) -> str:
+        return f"after version {before.value} had been read{_from(before)}"
+
+    items, judged = _older(history, _newest(_reads(history)), marks or history.marks, told)
     return concluded("backward reads", items, judged, "reads that follow another")
 
 
@@ -85,18 +64,43 @@ def invented_reads(history: History, marks: Sequence[Mark] = ()) -> Findings:
 Timeline = tuple[list[float], list[Operation]]
 
 
-def _newest_acknowledged(history: History) -> dict[Any, Timeline]:
-    """For each key: the instants at which its newest acknowledged version grew, and the write that did it."""
+def _newest(operations: Iterable[Operation]) -> dict[Any, Timeline]:
+    """For each key: the instants at which its newest version grew, and the operation that did it."""
     growing: dict[Any, list[Operation]] = {}
-    for write in sorted(history.acked(), key=lambda o: o.completed):
-        writes = growing.setdefault(write.id, [])
-        if not writes or write.value > writes[-1].value:
-            writes.append(write)
-    return {key: _timeline(writes) for key, writes in growing.items()}
+    for operation in sorted(operations, key=lambda o: o.completed):
+        newest = growing.setdefault(operation.id, [])
+        if operation.value is not None and (not newest or operation.value > newest[-1].value):
+            newest.append(operation)
+    return {key: ([o.completed for o in newest], newest) for key, newest in growing.items()}
 
 
-def _timeline(operations: list[Operation]) -> Timeline:
-    return [o.completed for o in operations], operations
+def _older(
+    history: History,
+    newest: Mapping[Any, Timeline],
+    marks: Sequence[Mark],
+    told: Callable[[Operation, Operation], str],
+) -> tuple[list[Finding], int]:
+    """Find reads older than the newest version that was known before they began; return them and how many were judged.
+
+    Args:
+        history: the reads.
+        newest: of each key.
+        marks: instants that findings are told relative to.
+        told: says what was known, from the read and the operation that made it known.
+    """
+    items, judged = [], 0
+    for read in _reads(history):
+        known = _newest_before(newest.get(read.id), read.invoked)
+        if known is None:
+            continue
+        judged += 1
+        if read.value is None or read.value < known.value:
+            text = (
+                f"key {read.id} read{_from(read)} as {_version(read.value)} at {relative(read.invoked, marks)}, "
+                f"{told(read, known)}"
+            )
+            items.append(Finding(read.id, read.invoked, text))
+    return items, judged
 
 
 def _newest_before(timeline: Timeline | None, instant: float) -> Operation | None:
