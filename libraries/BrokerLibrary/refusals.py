@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from BrokerLibrary import wire
+from BrokerLibrary.connection import ConnectionLost
 from BrokerLibrary.numbered import compose
 from BrokerLibrary.raw import RawConnection
 from BrokerLibrary.wire import ErrorCode, Frame, Opcode
@@ -63,7 +64,14 @@ def refused_wrongly(wrong: Wrong, socket: Path, number: int, within: float) -> s
     """
     topic = WATCHED if wrong.closes else LONELY
     follower = wire.publish(topic, compose(MessageId("behind-a-wrong-frame", topic, number)), ack=True)
-    with RawConnection(socket) as connection:
+    try:
+        return _refused_wrongly(wrong, RawConnection(socket), follower, within)
+    except (ConnectionLost, TimeoutError) as error:
+        return f"{wrong.what}: the broker serves no connection any more ({error})"
+
+
+def _refused_wrongly(wrong: Wrong, connection: RawConnection, follower: bytes, within: float) -> str | None:
+    with connection:
         connection.send(wrong.data + follower)
         if wrong.closes:
             met = "closed" if connection.read_to_the_end(within) else "left open"

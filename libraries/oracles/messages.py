@@ -178,14 +178,14 @@ def unexpected(history: History, marks: Sequence[Mark] = ()) -> Findings:
 
 
 ALL: Mapping[str, Callable[[History], Findings]] = {
-    "lost": lost,
+    "corrupted": corrupted,
+    "misrouted": misrouted,
+    "unexpected": unexpected,
     "duplicated": duplicated,
     "reordered": reordered,
-    "misrouted": misrouted,
-    "corrupted": corrupted,
-    "unexpected": unexpected,
+    "lost": lost,
 }
-"""Every property of a run in which nothing may go wrong, by its name."""
+"""Every property of a run in which nothing may go wrong, by its name; a cause stands before what it also shows as."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Reordering(Sending):
     [
         (Losing, r"lost messages: 2 of 103 .* p/t/7 acknowledged .* never reached c1"),
         (Doubling, r"duplicated messages: 2 of 105 .* p/t/7 reached c. .* the second time"),
-        (Garbling, r"lost messages: 2 of 103 .* p/t/7 .* never reached"),
+        (Garbling, r"corrupted messages: 2 of 103 .* an unreadable message"),
         (Misrouting, r"misrouted messages: 2 of 103 .* p/t/7 reached c. .* on topic u"),
         (Reordering, r"reordered messages: 2 of 103 .* p/t/7 reached c. .* behind number 8"),
     ],
