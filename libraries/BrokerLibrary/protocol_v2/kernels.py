@@ -3,7 +3,7 @@
 All kernels stand in this one file, and what the protocol prescribes (magic, limits, sizes) is given to them as
 arguments: numba's cache of compiled code watches a kernel's own file and no other. They are compiled when this module
 is first imported, never while somebody measures. The cache lies beside this file; where that cannot be written, as in
-a read-only checkout, numba itself falls back to the user's own cache directory.
+a read-only checkout, numba itself falls back to the user's own cache directory, or to NUMBA_CACHE_DIR if that is set.
 
 The checksum goes forward up to sixteen bytes at a time: what each of them contributes depends on how many bytes of the
 sixteen follow it, and there is a table for each such number.

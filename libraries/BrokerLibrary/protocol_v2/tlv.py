@@ -3,7 +3,8 @@
 Standard: type u8 (1 to 254), length u8, value. Extended, for values above 255 bytes: 0xFF, 0x00, type u8, length u16
 little-endian, value. There is no padding and no terminator.
 
-As the relays' parser does, reading accepts unknown types, and asks only standard TLVs for the one size their type has.
+As the relays' parser does, reading accepts unknown types (0 too, which nobody may write), and asks only standard TLVs
+for the one size their type has.
 """
 
 from __future__ import annotations
