@@ -6,19 +6,24 @@ from robot.api.deco import keyword, library
 
 from BrokerLibrary.account_keywords import AccountKeywords
 from BrokerLibrary.base import undo_all
+from BrokerLibrary.codec_rate_keywords import CodecRateKeywords
 from BrokerLibrary.compatibility_keywords import CompatibilityKeywords
 from BrokerLibrary.configuration_keywords import ConfigurationKeywords
 from BrokerLibrary.delivery_keywords import DeliveryKeywords
 from BrokerLibrary.isolation_keywords import IsolationKeywords
+from BrokerLibrary.latency_keywords import LatencyKeywords
 from BrokerLibrary.lifecycle_keywords import LifecycleKeywords
+from BrokerLibrary.load_keywords import LoadKeywords
 from BrokerLibrary.recovery_keywords import RecoveryKeywords
 from BrokerLibrary.refusal_keywords import RefusalKeywords
 from BrokerLibrary.reliability_keywords import ReliabilityKeywords
 from BrokerLibrary.service_keywords import ServiceKeywords
+from BrokerLibrary.stress_keywords import StressKeywords
 from BrokerLibrary.subscription_keywords import SubscriptionKeywords
+from LoadLibrary.rate import Rate
 
 
-@library(scope="GLOBAL", auto_keywords=False, doc_format="MARKDOWN")
+@library(scope="GLOBAL", auto_keywords=False, doc_format="MARKDOWN", converters={Rate: Rate.parse})
 class BrokerLibrary(
     ServiceKeywords,
     SubscriptionKeywords,
@@ -31,6 +36,10 @@ class BrokerLibrary(
     IsolationKeywords,
     ReliabilityKeywords,
     CompatibilityKeywords,
+    CodecRateKeywords,
+    LoadKeywords,
+    LatencyKeywords,
+    StressKeywords,
 ):
     """What clients of a Mycelium broker do, and what they may expect (MYC-wire/1 and Protocol V2).
 

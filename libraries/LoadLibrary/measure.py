@@ -180,6 +180,7 @@ def leave_record(
     ratio_of_max: float | None = None,
     comparison: Comparison | None = None,
     clients_cpu_percent: float = 0.0,
+    processors_awake: bool | None = None,
     links: Mapping[str, str] | None = None,
 ) -> Measurement:
     """Write the record of a load that somebody offered, such as one around a fault.
@@ -192,6 +193,7 @@ def leave_record(
         paired: of a comparison.
         comparison: of one whose operations were not offered by `measurement.paired`.
         clients_cpu_percent: CPU of client processes other than this one, 100 being one core.
+        processors_awake: whether idle ones were kept from sleeping; None: nobody asked for that.
         busy_percent: share of all cores that was in use meanwhile.
         ratio_of_max: the offered rate as a share of the measured maximum.
         links: further evidence, relative to the run's directory.
@@ -199,7 +201,8 @@ def leave_record(
     directory = context.results()
     comparison = paired.comparison if paired else comparison
     services = used_between(directory / "samples.jsonl", result.started_at, result.ended_at)
-    machine = Machine(busy_percent, _foreign_percent(busy_percent, services, clients_cpu_percent))
+    foreign = _foreign_percent(busy_percent, services, clients_cpu_percent)
+    machine = Machine(busy_percent, foreign, processors_awake)
     judgement = _with_neighbours(judgement, machine)
     record = record_of(
         name,

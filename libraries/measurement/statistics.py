@@ -135,6 +135,8 @@ def slope(x: Sequence[float] | ArrayLike, y: Sequence[float] | ArrayLike, confid
     first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if first.size != second.size or first.size < 2:
         raise ValueError(f"no slope through {first.size} and {second.size} values; pairs are needed, at least two")
+    if not np.ptp(second):
+        return Estimate(0.0, 0.0, 0.0, first.size, confidence)  # nothing grew, and there is no noise to divide by
     found = stats.linregress(first, second)
     if first.size == 2:
         return Estimate(float(found.slope), None, None, 2, confidence)

@@ -218,7 +218,7 @@ def _value(record: Record, of: str, unit: str) -> float | None:
     """Return what a record measured, in the budget's unit."""
     comparison = record.get("comparison")
     if isinstance(comparison, dict):
-        return float(comparison["ratio"])
+        return float(comparison["ratio"]) * (100 if unit == "%" else 1)
     scale = _SCALE.get(unit)
     percentile = _PERCENTILE.search(of)
     durations = record.get("latency") or record.get("service_time")

@@ -114,6 +114,10 @@ def test_noise_alone_has_a_slope_whose_interval_holds_zero_19_times_of_20():
     assert 0.92 < held / 400 < 0.98
 
 
+def test_what_never_changes_has_no_slope_for_certain():
+    assert slope(range(9), [5.0] * 9) == Estimate(0.0, 0.0, 0.0, 9)
+
+
 def test_two_points_have_a_slope_and_no_interval():
     assert slope([1, 3], [10, 20]) == Estimate(5.0, None, None, 2)
 

@@ -127,6 +127,15 @@ def record(**changes):
             "≤ 1 ratio",
             0.633,
         ),
+        (
+            {
+                "target": {"of": "rate of the relay", "limit": 60, "unit": "%", "bound": "at least"},
+                "comparison": {"ratio": 0.74},
+            },
+            "74 %",
+            "≥ 60 %",
+            None,
+        ),
         ({"target": {"of": "p99 latency", "limit": 5, "unit": "ms", "bound": "at most"}}, "", "≤ 5 ms", None),
         (
             {"target": {"of": "p50 latency", "limit": 0.004, "unit": "s", "bound": "at most"}},

@@ -229,6 +229,12 @@ class StageOutcome:
         return _merged([consumer.service for consumer in self.consumers])
 
     @property
+    def cpu_seconds(self) -> float:
+        """CPU time of all workers, the raw relay among them."""
+        clients = sum(p.cpu_seconds for p in self.producers) + sum(c.cpu_seconds for c in self.consumers)
+        return clients + (self.relay_cpu_seconds or 0.0)
+
+    @property
     def client_cpu_percent(self) -> float:
         """CPU time of the busiest worker, 100 being one core: from there on it, not the broker, is the limit."""
         most = max([p.cpu_seconds for p in self.producers] + [c.cpu_seconds for c in self.consumers])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from BrokerLibrary import wire
 from BrokerLibrary.load import kernels
 from BrokerLibrary.load.checking import Book, Checker, label_of, prefix_of
+from environments.system import Running, use
+from measurement.records import read_records
 
 TOPIC, RUN = "perf_test", 77
 BEGINNING = 50_000_000  # of row 0, in ns
@@ -54,3 +58,34 @@ class Channel:
 @pytest.fixture
 def channel():
     return Channel()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run whose directory is there, with a fingerprint and no system."""
+    host = {"cpu": "some cpu", "cores": 2, "memory_mib": 1024, "kernel": "6"}
+    services = [{"system": "broker", "name": "broker", "kind": "reference", "version": "1"}]
+    fingerprint = {"run_id": "20261121-1200", "git": "abc1234", "host": host, "services": services}
+    (tmp_path / "environment.json").write_text(json.dumps(fingerprint), encoding="utf-8")
+    running = Running("embedded", "embedded", "quick", str(tmp_path), 1.0, seed=7, system_name="broker")
+    use(running)
+    yield running
+    use(None)
+
+
+@pytest.fixture(autouse=True)
+def said(monkeypatch):
+    """What keywords say beside the verdict."""
+    texts: list[str] = []
+    for module in ("load_session", "load_keywords", "latency_keywords", "codec_rate_keywords", "stress_keywords"):
+        monkeypatch.setattr(f"BrokerLibrary.{module}.say", texts.append)
+    return texts
+
+
+def records(run):
+    return read_records(Path(run.results) / "measurements.jsonl")
+
+
+def values(run):
+    lines = (Path(run.results) / "values.jsonl").read_text(encoding="utf-8").splitlines()
+    return {line["of"]: (line["value"], line["unit"]) for line in map(json.loads, lines)}

@@ -127,8 +127,13 @@ def test_what_is_wrong_with_one_message_of_a_thousand_is_found(crew, tmp_path, c
     assert problem.endswith(("of 1000 messages", ")"))
 
 
+def after_a_while(frame):
+    time.sleep(0.3)
+    return frame
+
+
 def test_what_is_still_on_its_way_when_the_producer_is_done_is_waited_for(crew, tmp_path):
-    with router(tmp_path / "s", change=spoilt(900, lambda frame: (time.sleep(0.3), frame)[1])):
+    with router(tmp_path / "s", change=spoilt(900, after_a_while)):
         outcome = crew.perform(through(tmp_path / "s"))
     assert outcome.problems() == []
     assert outcome.seconds > 0.25 > outcome.producers[0].seconds

@@ -50,7 +50,7 @@ class Router:
         try:
             while data := peer.recv(65536):
                 buffer += data
-                out = {}
+                out: dict[str, bytearray] = {}
                 while len(buffer) >= 4 and len(buffer) >= (size := 4 + int.from_bytes(buffer[:4], "little")):
                     self._take(peer, bytes(buffer[:size]), out)
                     del buffer[:size]
