@@ -16,6 +16,7 @@ if not __package__:  # started by path: Python then looks for modules beside thi
 
 from reference.mycelium.config import ConfigError, load
 from reference.mycelium.defects import Defect
+from reference.mycelium.wrong.claims import claim_with
 
 _log = logging.getLogger("mycelium")
 
@@ -37,13 +38,14 @@ def main() -> int:
 
 def _run(file: Path, environment: Mapping[str, str], defect: Defect | None) -> int:
     settings = load(file, environment)
-    from reference.mycelium.wrong import parts_with  # not before: compiled code takes a while to load
-
-    parts = parts_with(defect)
     for note in settings.notes:
         _log.warning("%s", note)
-    claim = parts.claim(Path(settings.server.socket_path), file)
+    claim = claim_with(defect)(Path(settings.server.socket_path), file)
     try:
+        # Not before: compiled code takes a second to load, and a broker that has no place here is to say so at once.
+        from reference.mycelium.wrong.switch import parts_with
+
+        parts = parts_with(defect)
         broker = parts.broker(settings, parts)
         pages = parts.pages(broker, settings.server.metrics_port, file) if settings.server.metrics_port else None
         parts.control(broker, file, environment)

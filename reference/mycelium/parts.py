@@ -8,7 +8,6 @@ from reference.mycelium.answers import Answers
 from reference.mycelium.broker import Broker
 from reference.mycelium.control import Control
 from reference.mycelium.fanout import Fanout
-from reference.mycelium.lifecycle import Claim
 from reference.mycelium.outbox import Outbox
 from reference.mycelium.pages import Pages
 from reference.mycelium.peer import Peer
@@ -29,4 +28,3 @@ class Parts:
     broker: type[Broker] = Broker
     control: type[Control] = Control
     pages: type[Pages] = Pages
-    claim: type[Claim] = Claim

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from reference.mycelium.broker import Broker
 from reference.mycelium.config import Settings
 from reference.mycelium.control import Control
-from reference.mycelium.lifecycle import Claim
 from reference.mycelium.metrics import legacy
 from reference.mycelium.pages import Pages
 from reference.mycelium.peer import Peer
@@ -34,6 +32,9 @@ class KeepingBroker(Broker):
         if peer.fd in self.handlers:
             del self.handlers[peer.fd]
             self.epoll.unregister(peer.fd)
+
+    def left(self, peer: Peer) -> None:
+        """See `Broker.left`."""
 
 
 class CuttingBroker(Broker):
@@ -96,21 +97,3 @@ class DeafControl(Control):
 
     def apply(self, settings: Settings) -> None:
         """See `Control.apply`."""
-
-
-class LeavingClaim(Claim):
-    """Removes nothing."""
-
-    def release(self) -> None:
-        """See `Claim.release`."""
-        self._release_lock()
-
-
-class StealingClaim(Claim):
-    """Deletes what is at the path and binds there."""
-
-    def _take_lock(self) -> int:
-        return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-
-    def _remove_stale(self) -> None:
-        self._path.unlink(missing_ok=True)
