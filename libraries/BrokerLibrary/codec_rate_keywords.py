@@ -52,6 +52,7 @@ class CodecRateKeywords:
         """
         batches = [workload.trades(BATCH, running().seed + number) for number in range(DIFFERENT)]
         buffers = [batch.buffer() for batch in batches]
+        construct, parse = _codec()
         seconds = duration.total_seconds()
         built, parsed, wrong = _Clock(), _Clock(), list(_single(batches[0]))
         with (
@@ -63,8 +64,8 @@ class CodecRateKeywords:
             while min(built.seconds, parsed.seconds) < seconds:
                 batch, buffer = batches[number % DIFFERENT], buffers[number % DIFFERENT]
                 buffer[:] = 0
-                built.time(partial(workload.construct, batch, buffer))
-                parsed.time(partial(workload.parse, buffer))
+                built.time(partial(construct, batch, buffer))
+                parsed.time(partial(parse, buffer))
                 wrong += _differences(batch, buffer)
                 number += 1
         return CodecRates(built.result(), parsed.result(), wrong, busy.percent)
@@ -110,6 +111,20 @@ class _Clock:
             NORMAL, NORMAL, 0.0, self.seconds, self._messages, self._messages, service_time=durations, closed=True
         )
         return CountedResult("closed", 1, self.started_at, self.seconds, time.time(), measured)
+
+
+def _codec() -> tuple[
+    Callable[[workload.Trades, batched.Octets], workload.Counts], Callable[[batched.Octets], workload.Counts]
+]:
+    """The codec as it is to be used for batches, or as the proof has it used."""
+    if running().codec_defect != "one-at-a-time":
+        return workload.construct, workload.parse
+
+    def construct(batch: workload.Trades, buffer: batched.Octets) -> workload.Counts:
+        buffer[:] = np.frombuffer(workload.construct_singly(batch), dtype=np.uint8)
+        return workload.Counts(len(batch), len(buffer))
+
+    return construct, lambda buffer: workload.parse_singly(buffer.tobytes())
 
 
 def _single(batch: workload.Trades) -> Sequence[str]:
