@@ -28,13 +28,14 @@ from environments.system import (
 from FaultLibrary import observers
 
 ANSWERER = """
-import os, socket, sys, threading
+import contextlib, os, socket, sys, threading
 listeners = [socket.create_server(("127.0.0.1", int(port))) for port in sys.argv[1:]]
 if os.fork() == 0:
     threading.Event().wait()
 def answer(connection):
-    while connection.recv(65536):
-        connection.sendall(b"yes")
+    with contextlib.suppress(OSError):
+        while connection.recv(65536):
+            connection.sendall(b"yes")
 def serve(listener):
     while True:
         connection, _ = listener.accept()

@@ -19,11 +19,11 @@ from FaultLibrary import faults_in_force, observers
 from runner import progress
 from tests.faults.fakes import TinySystem
 
-Run = Callable[[str], result.TestSuite]
+Run = Callable[..., result.TestSuite]
 
 SUITE = """
 *** Settings ***
-Library    FaultLibrary
+{settings}
 
 *** Test Cases ***
 {tests}
@@ -40,8 +40,9 @@ def environment(system: TinySystem, tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def run(environment: Running, tmp_path: Path) -> Run:
-    def run(tests: str) -> result.TestSuite:
-        (tmp_path / "suite.robot").write_text(SUITE.format(tests=textwrap.dedent(tests).strip()))
+    def run(tests: str, settings: str = "Library    FaultLibrary") -> result.TestSuite:
+        suite = SUITE.format(settings=settings, tests=textwrap.dedent(tests).strip())
+        (tmp_path / "suite.robot").write_text(suite)
         output = tmp_path / "output.xml"
         run_robot(str(tmp_path / "suite.robot"), output=str(output), log=None, report=None, console="none")
         return ExecutionResult(output).suite
@@ -141,6 +142,44 @@ def test_nothing_can_be_steady_again_while_a_fault_is_in_force(run: Run) -> None
         """
     )
     assert "cannot be steady again before it is healed of: freeze redis [redis]" in suite.tests[0].message
+
+
+EVERY_KIND = {
+    "stop    redis": "process table: gone are 2 of redis; client: refuses",
+    "kill    redis": "process table: gone are 2 of redis; client: refuses",
+    "kill-node    redis": "process table: gone are 2 of redis; client: refuses",
+    "freeze    redis": "process table: stopped are 2 of redis; client: is silent",
+    "freeze    member1    part=walsenders": "process table: stopped are 1 of member1",
+    "kill    member1    part=walsenders": "process table: gone are 1 of member1",
+    "link    every-redis    cut=True": "client through every-redis refuses",
+    "link    every-redis    reset=True": "client through every-redis resets",
+    "link    every-redis    hang=True": "client through every-redis is silent, nothing passed",
+    "link    every-redis    hang=True    direction=to-server": "client through every-redis is silent, nothing passed",
+    "link    every-redis    latency_ms=60": "client through every-redis answers after 0.12",
+    "link    every-redis    latency_ms=60    jitter_ms=30": "client through every-redis answers after 0.",
+    "link    every-redis    bandwidth_bytes_per_second=40000": "client through every-redis answers a request of 8000",
+}
+"""What can be done, and how whoever saw it tells of it."""
+
+
+def test_every_kind_of_fault_lives_its_whole_life_in_keywords(
+    run: Run, environment: Running, system: TinySystem
+) -> None:
+    system.add_link("every-redis")
+    steps = """
+            Fault Is In Effect    {}
+            The Fault Is Healed
+            The System Is Steady Again Within    10 seconds
+            [Teardown]    Heal All Faults
+    """
+    tests = [f"Fault {number}{steps.format(kind)}" for number, kind in enumerate(EVERY_KIND)]
+    suite = run("\n".join(tests), f"Resource    {ROOT / 'resources' / 'faults.resource'}")
+    assert [test.message for test in suite.tests] == [""] * len(EVERY_KIND)
+    lives = records(environment)
+    assert [life["fault"] for life in lives] == [kind.split()[0] for kind in EVERY_KIND]
+    assert all(None not in life["events"].values() for life in lives)
+    for life, seen in zip(lives, EVERY_KIND.values(), strict=True):
+        assert life["observer"].startswith(seen)
 
 
 def test_links_take_their_condition_by_name(run: Run, system: TinySystem, environment: Running) -> None:

@@ -282,6 +282,19 @@ def test_a_one_way_hang_lets_the_other_direction_pass(link: Link, direction: str
         assert exactly(client, 4) == b"more"
 
 
+def test_healing_a_hang_ends_what_its_clients_have_left(link: Link) -> None:
+    with link.connect() as client:
+        round_trip(client)
+        link.set(hang=True, direction="to-client")
+        client.sendall(b"more")
+        until(lambda: link.count("held_bytes") == 4)
+    until(lambda: all(server.fileno() < 0 for server in link.server.accepted))
+    link.set()
+    until(lambda: link.count("open") == 0)
+    with link.connect() as client:
+        assert round_trip(client) < SLACK
+
+
 def test_a_hanging_link_stops_the_sender(link: Link) -> None:
     with link.connect() as client:
         round_trip(client)

@@ -192,7 +192,10 @@ class Side(asyncio.Protocol):
     def finish(self) -> None:
         """Pass on that the other side has sent all it had."""
         if self.transport is not None and not self.transport.is_closing():
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # it has broken off, and the loop has not told yet
+                self.transport.abort()
 
     def pause_reading(self) -> None:
         """Let the sender wait."""
