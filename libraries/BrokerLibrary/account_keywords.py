@@ -185,13 +185,13 @@ def told_missed(reader: BrokerClient) -> int:
     return sum(told.error.count or 0 for told in reader.told if told.error.code is ErrorCode.LAGGED)
 
 
-def settled(asking: BrokerClient) -> Mapping[str, Any]:
-    """Return the statistics when those of the topics have stood still for three looks."""
+def settled(asking: BrokerClient, topic: str | None = None) -> Mapping[str, Any]:
+    """Return the statistics when those of a topic, or of all topics, have stood still for three looks."""
     looks: list[Mapping[str, Any]] = []
 
     def moving() -> str | None:
         looks.append(asking.stats())
-        last = [look["topics"] for look in looks[-3:]]
+        last = [look["topics"] if topic is None else look["topics"][topic] for look in looks[-3:]]
         return None if len(last) == 3 and last[0] == last[1] == last[2] else "the numbers of the topics still move"
 
     wait_until(moving, QUIET_SECONDS, "a quiet moment", interval=0.03)

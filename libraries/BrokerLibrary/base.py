@@ -118,7 +118,8 @@ def await_answer(instance: BrokerInstance, socket: Path | None = None) -> float:
             raise AssertionError(f"the broker ended with status {status} instead of starting: {logged(instance)}")
         return None if answers(socket or instance.socket) else "it does not answer a ping"
 
-    return wait_until(missing, START_SECONDS * running().timeout_multiplier, "the broker", interval=POLL_SECONDS)
+    what = f"a broker at {(socket or instance.socket).name}"
+    return wait_until(missing, START_SECONDS * running().timeout_multiplier, what, interval=POLL_SECONDS)
 
 
 def answers(socket: Path, seconds: float = 1.0) -> bool:

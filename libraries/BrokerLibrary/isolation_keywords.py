@@ -9,18 +9,20 @@ from pathlib import Path
 from robot.api.deco import keyword
 
 from BrokerLibrary import victims
-from BrokerLibrary.base import POLL_SECONDS, new_exchange, on_test_end, say, scaled
+from BrokerLibrary.account_keywords import settled
+from BrokerLibrary.base import POLL_SECONDS, STANDARD_ROUTING, new_exchange, on_test_end, say, scaled
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.doubles import Double
+from BrokerLibrary.exchange import wait
 from BrokerLibrary.innocents import Innocents
 from BrokerLibrary.refusal_keywords import undisturbed
 from BrokerLibrary.stats import counter
-from BrokerLibrary.subscription_keywords import await_more
+from BrokerLibrary.subscription_keywords import await_more, gaps, number_of
 from environments.system import broker
 from measurement.verdicts import Inconclusive
 from TemporalLibrary.core import wait_until
 
-TOPIC = "isolation_test"
+TOPIC, QUEUE = "isolation_test", "execution"
 RATE = 500.0
 THERE_SECONDS = 15.0  # until a victim, imports included, is in the middle of something
 BACKLOG, BACKLOG_BYTES = 4000, 1000  # for a reader that reads nothing: far more than the kernel takes
@@ -107,6 +109,42 @@ class IsolationKeywords:
         crowd.fates.append(f"a consumer died with {held} messages held for it")
 
     @keyword
+    def a_worker_of_a_queue_is_killed_in_the_middle_of_a_delivery(self, crowd: Crowd) -> None:
+        """SIGKILL a worker that has read 7 bytes, and demand that the next one gets all that was not handed over.
+
+        What the kernel had taken for the dead worker went with it and counts as delivered. The message of which it
+        had only a part, and everything behind it, must come to the next worker: each once, in order.
+        """
+        exchange, handed = new_exchange({QUEUE: STANDARD_ROUTING[QUEUE]}), f"topics.{QUEUE}.delivered"
+        before = crowd.asking.stats()
+        if counter(before, f"topics.{QUEUE}.depth"):
+            raise Inconclusive(f"messages of others are left in {QUEUE}")
+        victim = self._victim("consumer", QUEUE)
+        victim.await_lines("subscribed", 1, THERE_SECONDS)
+        producer = exchange.producer("producer of work")
+        producer.settle(exchange.publish(producer.name, QUEUE, [BACKLOG_BYTES] * BACKLOG))
+        victim.await_lines("there", 1, THERE_SECONDS)
+        taken = counter(settled(crowd.asking, QUEUE), handed) - counter(before, handed)
+        victim.kill()
+        worker = exchange.consumer("next worker", QUEUE)
+        wait(lambda: len(worker.deliveries) >= BACKLOG - taken, scaled(timedelta(seconds=10)))
+        exchange.quiet(2.0)
+        after = settled(crowd.asking, QUEUE)
+        exchange.close()
+        if not 0 < taken < BACKLOG // 2:
+            raise Inconclusive(f"{taken} of {BACKLOG} messages had been handed to a worker that does not read")
+        numbers = [number_of(delivery.payload) for delivery in worker.deliveries]
+        if numbers != list(range(taken, BACKLOG)):
+            first = f"from {numbers[0]} on, {gaps(numbers)}" if numbers else "none"
+            raise AssertionError(
+                f"{taken} of {BACKLOG} messages had been handed to the dead worker, expected the others in order; "
+                f"the next worker got {len(numbers)}: {first}"
+            )
+        if (delivered := counter(after, handed) - counter(before, handed)) != BACKLOG:
+            raise AssertionError(f"{BACKLOG} messages were handed to the two workers, the broker counts {delivered}")
+        crowd.fates.append(f"a worker died with {taken} messages, the next one got the other {len(numbers)}")
+
+    @keyword
     def others_should_not_have_been_disturbed(self, crowd: Crowd, longest_silence: timedelta) -> None:
         """Demand every message once, unchanged and in order, on the same connections, and no longer silence."""
         crowd.innocents.stop()
@@ -130,8 +168,8 @@ class IsolationKeywords:
 
         wait_until(held, scaled(within), "what the dead held to be free", interval=0.05)
 
-    def _victim(self, role: str) -> Double:
-        victim = Double(role, [str(broker().addresses.socket), TOPIC], module="BrokerLibrary.victims")
+    def _victim(self, role: str, topic: str = TOPIC) -> Double:
+        victim = Double(role, [str(broker().addresses.socket), topic], module="BrokerLibrary.victims")
         on_test_end(victim.kill)
         return victim
 

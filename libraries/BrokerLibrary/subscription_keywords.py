@@ -214,12 +214,13 @@ def await_more(exchange: Exchange, messages: int) -> None:
     """Wait until so many more messages have been acknowledged than are now.
 
     Raises:
-        Inconclusive: they were not, within 10 s.
+        AssertionError: they were not, within 10 s.
     """
     wanted = acked_so_far(exchange) + messages
     wait(lambda: acked_so_far(exchange) >= wanted, scaled(timedelta(seconds=10)))
     if (now := acked_so_far(exchange)) < wanted:
-        raise Inconclusive(f"{wanted - now} of {messages} messages were not acknowledged")
+        ended = f"; {lost[0]}" if (lost := exchange.interruptions()) else ""
+        raise AssertionError(f"{wanted - now} of {messages} messages were not acknowledged within 10 s{ended}")
 
 
 def acked_so_far(exchange: Exchange) -> int:

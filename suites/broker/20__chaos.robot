@@ -33,13 +33,14 @@ When a broker is killed under load nothing acknowledged before a drain point or 
     And Nothing Should Have Come Twice Or Out Of Order    ${load}
     And Gap Should Have Been Noticed And Told    ${load}
 
-A producer killed in a frame and a consumer killed in a delivery disturb nobody, and leave nothing after 5 seconds
+A producer killed in a frame and consumers killed in a delivery disturb nobody, and leave nothing after 5 seconds
     [Documentation]    Isolation of producers and consumers from each other; loss and isolation exclude each other only
     ...    where a topic blocks its publishers (C-12).
     [Tags]    MC-03
     ${crowd} =    Given Clients Exchange Messages
     When A Producer Is Killed In The Middle Of A Frame    ${crowd}
     And A Consumer Is Killed In The Middle Of A Delivery    ${crowd}
+    And A Worker Of A Queue Is Killed In The Middle Of A Delivery    ${crowd}
     Then Everything The Dead Held Should Be Free Within    ${crowd}    5 seconds
     And Others Should Not Have Been Disturbed    ${crowd}    longest_silence=2 seconds
 
