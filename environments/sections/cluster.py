@@ -49,13 +49,14 @@ class Citus(Program):
 
 
 class Vector(Section):
-    """The vector extension by its names, so that another one (RuVector) can stand in pgvector's place."""
+    """The vector extension by its names and words, so that another one (RuVector) can stand in pgvector's place."""
 
     extension: str = "vector"
     type: str = "vector"
     access_method: str = "hnsw"
     operator_class: str = "vector_cosine_ops"
     operator: str = "<=>"
+    dimension_error: Annotated[str, Field(min_length=1)] = "384 dimensions"  # said of a vector that has not so many
 
 
 class ClusterServices(Section):

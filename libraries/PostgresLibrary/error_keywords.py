@@ -50,6 +50,11 @@ class ErrorKeywords:
         check_text(refusal, text)
 
     @keyword
+    def refusal_should_name_dimensions(self, refusal: Refusal) -> None:
+        """Demand what the vector extension says of a wrong number of dimensions, by the environment file's `vector`."""
+        check_text(refusal, cluster().vector.dimension_error)
+
+    @keyword
     def refusal_should_name_columns(self, refusal: Refusal, columns: str) -> None:
         """Demand the constraint that was violated to be the one over these columns, such as `namespace, key`."""
         actual = value(base.session(), _CONSTRAINT_COLUMNS, (refusal.constraint,)) if refusal.constraint else None

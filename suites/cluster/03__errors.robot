@@ -14,7 +14,7 @@ A vector of 128 dimensions is refused with SQLSTATE 22000 in less than 1 second
     ${namespace} =    Given A New Namespace
     ${refusal} =    When An Entry With A Vector Of Dimensions Is Inserted    ${namespace}    128
     Then Refusal Should Have Sqlstate    ${refusal}    22000
-    And Refusal Should Say    ${refusal}    384 dimensions
+    And Refusal Should Name Dimensions    ${refusal}
     And Refusal Should Take    ${refusal}    at_least=0 seconds    below=1 second
     And Namespace Should Hold    ${namespace}    0
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from psycopg2.extensions import connection
 
+from environments.sections.cluster import Vector
 from PostgresLibrary import PostgresLibrary, base
 from PostgresLibrary.sessions import rows, value
 from tests.one_server import OneServer
@@ -53,6 +54,16 @@ class TestOnAServer:
     def test_a_primary_is_not_taken_for_a_standby(self, library: PostgresLibrary, owner: connection) -> None:
         with pytest.raises(AssertionError, match=r"the replica port .* led to .*, which is not a standby"):
             library.every_replica_should_see("nowhere", 0, SECOND)
+
+    def test_what_a_wrong_size_is_refused_with_is_the_environments(
+        self, library: PostgresLibrary, server: OneServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refusal = library.refused_insert(library.a_new_namespace(), EMBEDDING[:128])
+        library.undo_what_the_test_made()
+        library.refusal_should_name_dimensions(refusal)
+        monkeypatch.setattr(server, "vector", Vector(dimension_error="size must be 384"))
+        with pytest.raises(AssertionError, match="expected an error that says 'size must be 384', was 22000 after"):
+            library.refusal_should_name_dimensions(refusal)
 
     def test_a_cancelled_statement_leaves_its_session_usable(self, library: PostgresLibrary, owner: connection) -> None:
         session = library.a_session_with_statement_timeout(timedelta(milliseconds=100))
