@@ -192,7 +192,12 @@ class Broker:
 
     def full(self) -> bool:
         """Whether no more connection may be admitted."""
-        return len(self.peers) >= self.settings.server.max_connections
+        return self.traffic.connections_active >= self.settings.server.max_connections
+
+    def left(self, peer: Peer) -> None:
+        """Count a connection no more whose other end is closed, even if something it sent has yet to be taken."""
+        self.traffic.connections_active -= 1
+        self.traffic.consumers_cleaned += any(s.active for s in peer.subscriptions.values())
 
     def _release(self) -> None:
         doomed, self._doomed = self._doomed, []
@@ -202,8 +207,8 @@ class Broker:
             begun = time.perf_counter()
             del self.peers[peer.fd], self.handlers[peer.fd]
             self.finishing.discard(peer)
-            self.traffic.consumers_cleaned += any(s.active for s in peer.subscriptions.values())
+            if not peer.gone:
+                self.left(peer)
             peer.release()
-            self.traffic.connections_active -= 1
             self.traffic.clean_ups += 1
             self.traffic.last_clean_up_seconds = time.perf_counter() - begun

@@ -53,6 +53,7 @@ class Peer:
         """Do what the socket is ready for."""
         if events & _GONE and not self.gone:
             self.gone = True
+            self.broker.left(self)
             self._leave_topics()
             self.outbox.clear()
             self.watch()

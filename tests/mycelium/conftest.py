@@ -56,7 +56,7 @@ class Broker:
 
     def __init__(self, directory: Path, text: str, *options: str, **environment: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.directory = directory
+        self.directory, self.options = directory, options
         self.path = directory / "broker.sock"
         self.file, self.log = directory / "broker.toml", directory / "broker.log"
         self.metrics_port: int | None = None

@@ -187,7 +187,7 @@ def test_the_drain_lets_a_publisher_finish_what_was_received_from_it(start):
     until(lambda: "draining" in broker.log.read_text(), "the drain to begin")
     got = subscriber.until_closed()
     assert [one.payload for one in got[:-1]] == numbered(800, 1000)[: len(got) - 1]
-    assert len(got) - 1 > 700
+    assert len(got) - 1 > 600  # more than the kernel, and the topic, had room for
     assert broker.process.wait(5) == 0
 
 

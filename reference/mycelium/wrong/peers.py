@@ -129,6 +129,10 @@ class ClingingPeer(Peer):
     def _leave_topics(self) -> None:
         pass
 
+    def finish(self) -> None:
+        """See `Peer.finish`."""
+        self.broker.doom(self)
+
 
 class BlockingOutbox(Outbox):
     """Waits until the peer has read, and everybody else waits with it."""

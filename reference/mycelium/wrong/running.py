@@ -40,12 +40,13 @@ class KeepingBroker(Broker):
 class CuttingBroker(Broker):
     """Cuts a frame for somebody else when a subscriber goes."""
 
-    def _release(self) -> None:
-        left = {topic.name for peer in self._doomed for topic in (s.topic for s in peer.subscriptions.values())}
-        super()._release()
-        for peer in self.peers.values():
-            if left & peer.subscriptions.keys() and isinstance(peer.outbox, CuttingOutbox):
-                peer.outbox.cut_next = True
+    def left(self, peer: Peer) -> None:
+        """See `Broker.left`."""
+        super().left(peer)
+        for other in self.peers.values():
+            if other is not peer and peer.subscriptions.keys() & other.subscriptions.keys():
+                assert isinstance(other.outbox, CuttingOutbox)
+                other.outbox.cut_next = True
 
 
 class HangingBroker(Broker):
