@@ -135,7 +135,7 @@ class IsolationKeywords:
             raise Inconclusive(f"{taken} of {BACKLOG} messages had been handed to a worker that does not read")
         numbers = [number_of(delivery.payload) for delivery in worker.deliveries]
         if numbers != list(range(taken, BACKLOG)):
-            first = f"from {numbers[0]} on, {gaps(numbers)}" if numbers else "none"
+            first = f"from number {numbers[0]} on; first gap: {gaps(numbers)}" if numbers else "none"
             raise AssertionError(
                 f"{taken} of {BACKLOG} messages had been handed to the dead worker, expected the others in order; "
                 f"the next worker got {len(numbers)}: {first}"

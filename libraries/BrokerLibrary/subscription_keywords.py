@@ -237,4 +237,4 @@ def number_of(payload: bytes) -> int:
 def gaps(numbers: list[int]) -> str:
     """The first place where one number does not follow the other."""
     pair = next((p for p in pairwise(numbers) if p[1] != p[0] + 1), None)
-    return "nothing" if pair is None else f"{pair[1]} follows {pair[0]}"
+    return "none" if pair is None else f"{pair[1]} follows {pair[0]}"
