@@ -97,7 +97,13 @@ class Broker:
         """Give every socket that is ready its turn, waiting for the first of them up to `timeout` seconds."""
         soon = self._soon
         for fd, events in self.epoll.poll(0 if soon else timeout, _EVENTS):
-            self.handlers[fd](events)
+            handler = self.handlers.get(fd)
+            if handler is None:
+                continue  # it was closed earlier in this turn
+            try:
+                handler(events)
+            except Exception:  # noqa: BLE001 - a mistake that one peer provokes must not be the end of all
+                self._give_up(fd)
         if self._doomed:
             self._release()
         for _ in range(len(soon)):
@@ -106,6 +112,12 @@ class Broker:
             self._expire()
         if self.after_turn is not None:
             self.after_turn()
+
+    def _give_up(self, fd: int) -> None:
+        _log.exception("connection %d: internal error, it is closed", fd)
+        peer = self.peers.get(fd)
+        if peer is not None:
+            self.doom(peer)
 
     def close(self) -> None:
         """Close every socket."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import array
-import fcntl
 import logging
 import signal
 import socket
-import termios
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from reference.mycelium import wire
 from reference.mycelium.config import ConfigError, Settings, load
-from reference.mycelium.peer import Peer
 
 if TYPE_CHECKING:
     from reference.mycelium.broker import Broker
@@ -30,6 +26,7 @@ class Control:
     def __init__(self, broker: Broker, file: Path, environment: Mapping[str, str]) -> None:
         self.broker, self._file, self._environment = broker, file, environment
         self._deadline = 0.0  # of the drain, on the monotonic clock
+        self._told = False  # whether the peers know that it is the end
         self._signals, self._wake = socket.socketpair()
         for end in (self._signals, self._wake):
             end.setblocking(False)
@@ -84,25 +81,23 @@ class Control:
             return
         self._deadline = now + broker.settings.server.drain_timeout_ms / 1000
         broker.stop_listening()
-        for peer in list(broker.peers.values()):
-            _receive_what_came(peer)
         broker.draining = True
         for peer in broker.peers.values():
-            peer.watch()
+            peer.receive_the_last()
         broker.at(self._deadline, lambda: None)
         broker.after_turn = self._end_when_drained
 
     def _end_when_drained(self) -> None:
         broker = self.broker
-        if self._busy() and time.monotonic() < self._deadline:
-            return
-        left = sum(topic.depth for topic in broker.registry.by_number)
-        if left:
-            _log.warning("%d messages were not delivered before the end", left)
-        for peer in list(broker.peers.values()):
-            if peer.outbox.idle:
+        over = time.monotonic() >= self._deadline
+        if not self._told and (over or not self._busy()):
+            self._told = True
+            for peer in list(broker.peers.values()):
                 peer.close_with(wire.ErrorCode.SHUTTING_DOWN, "the broker is shutting down")
-        broker.stop()
+        if over or (self._told and not broker.peers):
+            if left := sum(topic.depth for topic in broker.registry.by_number):
+                _log.warning("%d messages were not delivered before the end", left)
+            broker.stop()
 
     def _busy(self) -> bool:
         """Whether something that was accepted can still be delivered."""
@@ -129,14 +124,3 @@ class Control:
             if after.routing != before.routing:
                 what = f"of '{before.name}' cannot change while running"
                 raise ConfigError(f"{self._file}: topics.routing: {what}; restart the broker")
-
-
-def _receive_what_came(peer: Peer) -> None:
-    """Receive what was in the kernel when the broker was asked to end, and not what is still sent."""
-    pending = array.array("i", [0])
-    fcntl.ioctl(peer.socket, termios.FIONREAD, pending)
-    while pending[0] > 0 and peer.reads():
-        size = peer.receive()
-        if not size:
-            break
-        pending[0] -= size

@@ -49,7 +49,3 @@ class Store:
         block.view[offset : offset + size] = view[start:end]
         self._used += size
         return block, offset
-
-    def forget(self) -> None:
-        """Let go of the block, when nothing waits any more."""
-        self._block = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import select
 import socket
+import termios
 import time
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,7 @@ class Peer:
         self.outbox = broker.parts.outbox(connection, broker.traffic, self._outbox_changed, self._broken)
         self.subscriptions: dict[bytes, Subscription] = {}
         self.accepted = 0  # messages published on this connection
+        self.served = 0  # the broker's frames when the last of them was taken: the smaller, the longer ago
         self.deadline: float | None = None  # set when it is being closed: how long it may take to read what is left
         self.gone = False  # the other end is closed, there may still be something to read
         self._part = b""  # of a frame that has not come completely
@@ -42,12 +46,13 @@ class Peer:
         self._scheduled = False
         self._released = False
         self._mask = 0
+        self._allowance: int | None = None  # bytes it may still send; None: any number
         self.watch()
 
     @property
     def unhandled(self) -> bool:
-        """Whether frames that were received have not been handled yet."""
-        return self._rest is not None
+        """Whether there is something received, or to be received yet, that has not been handled."""
+        return self._rest is not None or (bool(self._allowance) and self.deadline is None)
 
     def on_event(self, events: int) -> None:
         """Do what the socket is ready for."""
@@ -56,6 +61,8 @@ class Peer:
             self.broker.left(self)
             self._leave_topics()
             self.outbox.clear()
+            if self.deadline is not None:
+                self.broker.doom(self)
             self.watch()
         if events & select.EPOLLOUT:
             self.outbox.flush()
@@ -67,36 +74,47 @@ class Peer:
                 self._patient = self.broker.settings.performance.flush_interval_ms > 0
                 self.receive()
 
-    def receive(self) -> int:
-        """Take bytes from the kernel once and handle them; return how many there were."""
+    def receive(self) -> None:
+        """Take bytes from the kernel once and handle them."""
         block, have = self.broker.inbox, 0
         if self._long is not None:
             block, have = self._long
         elif self._part:
             have = len(self._part)
             block.view[:have] = self._part
+        room = block.view[have:] if self._allowance is None else block.view[have : have + self._allowance]
         try:
-            size = self.socket.recv_into(block.view[have:])
+            size = self.socket.recv_into(room)
         except BlockingIOError:
-            return 0
+            return
         except OSError:
             size = 0
         if not size:
             self._ended()
-            return 0
+            return
         self.broker.traffic.bytes_in += size
+        if self._allowance is not None:
+            self._allowance -= size
         end = have + size
         if self._long is not None and end < len(block.array):
             self._long = (block, end)
-            return size
+            return
         self._part, self._long = b"", None
         self._handle(block, 0, end)
-        return size
 
     def unblock(self) -> None:
         """The topic that was full has room."""
         self._full = None
         self._schedule()
+
+    def receive_the_last(self) -> None:
+        """Receive what has come already, and nothing that comes from now on."""
+        come = array.array("i", [0])
+        fcntl.ioctl(self.socket, termios.FIONREAD, come)
+        self._allowance = come[0]
+        if self.paced_by is not None:
+            self.go_on(caught_up=False)
+        self.watch()
 
     def close_with(self, code: wire.ErrorCode, text: str) -> None:
         """Send an Error as the last frame and close when it is read, or when it takes too long."""
@@ -211,7 +229,10 @@ class Peer:
                 start = skip(block.array, start, more)
         self.accepted += taken
         self._last = topic
-        self.broker.traffic.frames_in += taken
+        traffic = self.broker.traffic
+        traffic.frames_in += taken
+        if taken:
+            self.served = traffic.frames_in
         if flag and taken:
             self.outbox.answer(wire.publish_ack(topic.name, self.accepted))
         return taken
@@ -293,7 +314,7 @@ class Peer:
 
     def reads(self) -> bool:
         """Whether it may receive now."""
-        return self._rest is None and self._may_go_on() and not self.broker.draining
+        return self._rest is None and self._may_go_on() and self._allowance != 0
 
     def _may_go_on(self) -> bool:
         waits = self._full is not None or self.paced_by is not None or self.deadline is not None
@@ -301,7 +322,7 @@ class Peer:
 
     def watch(self) -> None:
         """Tell the kernel which events are of use now; a closed other end is reported always."""
-        mask = select.EPOLLIN if self._may_go_on() and not self.broker.draining else 0
+        mask = select.EPOLLIN if self._may_go_on() and self._allowance != 0 else 0
         if not self.outbox.idle:
             mask |= select.EPOLLOUT
         if not self.gone:

@@ -99,7 +99,8 @@ class Queue(Topic):
 
     def _share(self, subscribers: list[Subscription], block: Block, start: int, count: int) -> tuple[int, int]:
         """Give each subscriber a portion; return where the rest begins and how many are left."""
-        portion = min(_PORTION, -(-count // len(subscribers)))
+        alone = len(self.subscriptions) == 1
+        portion = count if alone else min(_PORTION, -(-count // len(subscribers)))
         for subscription in subscribers:
             start, taken = self._hand(subscription, block, start, min(portion, count))
             count -= taken

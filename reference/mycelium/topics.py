@@ -148,9 +148,9 @@ class Topic:
         subscription.entries.clear()
 
     def wake(self) -> None:
-        """Let publishers go on as soon as an eighth of the buffer is free, so that they do not go on one by one."""
-        if self.waiting and (not self.blocking or self.room() >= max(1, self.settings.buffer_size // 8)):
-            waiting, self.waiting = self.waiting, []
+        """Let waiting publishers go on when there is room: first those of whom nothing was taken for longest."""
+        if self.waiting and (not self.blocking or self.room() > 0):
+            waiting, self.waiting = sorted(self.waiting, key=lambda peer: peer.served), []
             for peer in waiting:
                 peer.unblock()
 
@@ -161,6 +161,7 @@ class Registry:
     def __init__(self) -> None:
         self.by_number: list[Topic] = []
         self.by_name: dict[bytes, Topic] = {}
+        self.longest = 0  # body; never less than before, so that what was under way is refused and not malformed
         self.replace(())
 
     def replace(self, added: Iterable[Topic]) -> None:
@@ -174,7 +175,7 @@ class Registry:
             offset += len(topic.name)
         self.names = np.frombuffer(b"".join(self.by_name) or b"\0", np.uint8).copy()
         self.table = np.array(rows or [(0, 0, 0)], np.int64)
-        self.longest = wire.longest_body(max((row[2] for row in rows), default=0))
+        self.longest = max(self.longest, wire.longest_body(max((row[2] for row in rows), default=0)))
 
     def limit(self, topic: Topic) -> int:
         """Return the greatest payload of a topic in bytes."""

@@ -98,10 +98,10 @@ class GuessingPeer(Peer):
 
 
 class CrashingPeer(Peer):
-    """Lets its exception through."""
+    """Lets its exception through to the end of the program."""
 
     def _refuse(self, problem: wire.MalformedFrame) -> None:
-        raise problem
+        raise SystemExit(f"unhandled: {problem}")
 
 
 class HastyPeer(Peer):
