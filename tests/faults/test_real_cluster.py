@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-import environments
 from environments.config import load_environment
-from environments.system import Running, use
-from FaultLibrary.keywords import FaultKind, FaultLibrary
+from FaultLibrary.keywords import FaultKind, FaultLibrary, Part
+from tests.faults.real import in_use, whole_life
 from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
-Case = tuple[FaultKind, str, str, dict[str, float | bool | str]]
+Case = tuple[FaultKind, str, Part, dict[str, float | bool | str]]
 
 SERVICES: list[Case] = [
     *((FaultKind.STOP, name, "all", {}) for name in ("redis", "cache", "haproxy", "etcd", "any replica", "leader")),
@@ -49,42 +47,28 @@ def told(value: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("faults")
-    system = environments.start_system("cluster", load_environment("embedded"), path)
-    use(Running("embedded", "embedded", "quick", str(path), 2.0, 1, system=system, system_name="cluster"))
-    yield path
-    use(None)
-    assert system.stop() == []
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults")
 
 
 @pytest.fixture(scope="module")
-def library(results: Path) -> FaultLibrary:
-    return FaultLibrary()
+def library(results: Path) -> Iterator[FaultLibrary]:
+    with in_use("cluster", load_environment("embedded"), results) as one:
+        yield one
 
 
 @pytest.mark.parametrize(("kind", "target", "part", "condition"), CASES, ids=told)
 def test_a_fault_is_injected_seen_and_healed(
-    results: Path,
     library: FaultLibrary,
+    results: Path,
     kind: FaultKind,
     target: str,
-    part: str,
+    part: Part,
     condition: dict[str, float | bool | str],
 ) -> None:
     library.system_should_be_steady_again()
-    try:
-        fault = library.inject_fault(kind, target, part, **condition)
-        library.fault_should_be_in_effect()
-        assert all(hit.pids or hit.link for hit in fault.hit)
-        library.heal_fault()
-        library.system_should_be_steady_again()
-    finally:
-        library.heal_all_faults()
-    record = json.loads((results / "faults.jsonl").read_text().splitlines()[-1])
-    assert record["target"] == target
-    assert all(record["events"].values())
-    assert record["observer"].startswith(("process table: ", "client through "))
+    observer = whole_life(library, results, kind, target, part, **condition)
+    assert observer.startswith(("process table: ", "client through "))
 
 
 def farewells(results: Path) -> int:
