@@ -96,7 +96,10 @@ class TinyBroker:
         stream = connection.makefile("rb")
         try:
             while prefix := stream.read(4):
-                body = stream.read(struct.unpack("<I", prefix)[0])
+                (size,) = struct.unpack("<I", prefix)
+                body = stream.read(size)
+                if len(body) < size:
+                    break
                 opcode, flags, length = struct.unpack_from("<BBH", body)
                 topic, payload = body[4 : 4 + length], body[4 + length :]
                 self.frames.append((opcode, flags, topic, payload))
