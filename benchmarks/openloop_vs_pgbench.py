@@ -31,6 +31,7 @@ import psutil
 import psycopg2
 
 from benchmarks.postgresql_server import Server, postgresql
+from benchmarks.sections import replace_section
 from environments.embedded.ports import HOST
 from measurement.openloop import offer_each
 from measurement.results import Outcome
@@ -41,7 +42,6 @@ from measurement.workers import Operation
 SCALE = 1  # pgbench's: 100 000 accounts
 CONNECTIONS = 8
 STATEMENT = "SELECT abalance FROM pgbench_accounts WHERE aid = {}"
-SECTION = "<!-- openloop_vs_pgbench{}: {} -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
     text = report(rows, facts)
     print(text)
     if given.write:
-        _replace_section(given.write, " --ordinary" if given.ordinary else "", text)
-
-
-def _replace_section(path: Path, options: str, text: str) -> None:
-    content = path.read_text(encoding="utf-8")
-    begin, end = SECTION.format(options, "begin"), SECTION.format(options, "end")
-    if begin not in content or end not in content:
-        raise SystemExit(f"{path} has no section between '{begin}' and '{end}'")
-    head, _, rest = content.partition(begin)
-    path.write_text(f"{head}{begin}\n{text}{end}{rest.partition(end)[2]}", encoding="utf-8")
+        replace_section(given.write, "openloop_vs_pgbench" + (" --ordinary" if given.ordinary else ""), text)
 
 
 def _cpu_of_children() -> float:

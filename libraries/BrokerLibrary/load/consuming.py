@@ -20,6 +20,9 @@ from measurement.punctual import be_punctual
 
 clock = time.monotonic_ns
 
+QUIET_NS = 2 * NANOSECONDS
+"""When all is sent and nothing has come for so long, what is missing is lost; nobody waits for the drain's end."""
+
 
 class Consumers:
     """The connections of one job. All share a read buffer, so that it stays in the processor's cache."""
@@ -34,16 +37,15 @@ class Consumers:
         self._job = job
         self._book = Book.new(shape.rows, shape.row_ns)
         self._buffer = np.zeros(READ_BYTES + LARGEST_BODY, dtype=np.uint8)
-        prefix = prefix_of(wire.Opcode.DELIVER, shape.topic, shape.payload)
+        self._prefix = prefix_of(wire.Opcode.DELIVER, shape.topic, shape.payload)
         self._inlets: list[_Inlet] = []
+        self._listener = sockets.listener(job.socket) if job.listen else None
+        self._checker().check(self._buffer, 0, 0)  # the kernel is loaded before the clock runs
         try:
-            for _ in range(job.connections):
-                peer = sockets.connect(job.socket)
-                checker = Checker(prefix, shape.payload, shape.run, job.counts, self._book)
-                self._inlets.append(_Inlet(peer, checker, self._buffer))
+            for _ in range(0 if job.listen else job.connections):
+                self._add(sockets.connect(job.socket))
                 if job.subscribe:
-                    sockets.subscribe(peer, shape.topic)
-                checker.check(self._buffer, 0, 0)  # the kernel is loaded before the clock runs
+                    sockets.subscribe(self._inlets[-1].peer, shape.topic)
         except BaseException:
             self.close()
             raise
@@ -51,6 +53,8 @@ class Consumers:
     def run(self, orders: Orders) -> dict[str, Any]:
         """Read until everything that was sent is accounted for, or the time for that is over."""
         origin = orders.wait_for_go()
+        if self._listener is not None:
+            self._add(sockets.with_options(self._listener.accept()[0]))
         self._book.axis[0] = origin
         deadline = clock() + int(self._job.deadline_s * NANOSECONDS)
         cpu = time.process_time()
@@ -68,18 +72,31 @@ class Consumers:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._listener is not None:
+            sockets.stop_listening(self._listener)
         for inlet in self._inlets:
             inlet.peer.close()
 
+    def _checker(self) -> Checker:
+        shape = self._job.shape
+        return Checker(self._prefix, shape.payload, shape.run, self._job.counts, self._book)
+
+    def _add(self, peer: socket.socket) -> None:
+        self._inlets.append(_Inlet(peer, self._checker(), self._buffer))
+
     def _read_all(self, orders: Orders, deadline: int) -> None:
         """Read until the drain is over; a message that comes once more after the last one is still seen."""
+        heard = clock()
         rounds = self._alone(self._inlets[0]) if len(self._inlets) == 1 else self._in_turns()
         for read_something in rounds:
+            now = clock()
+            heard = now if read_something else heard
             if orders.drained_at is not None:
                 done = all(inlet.done(orders.sent) for inlet in self._inlets)
-                if (done and not read_something) or clock() > orders.drained_at:
+                silent = now - max(heard, orders.told_at) > QUIET_NS
+                if (done and not read_something) or silent or now > orders.drained_at:
                     return
-            if orders.stopped or clock() > deadline or all(inlet.closed for inlet in self._inlets):
+            if orders.stopped or now > deadline or all(inlet.closed for inlet in self._inlets):
                 return
 
     def _alone(self, inlet: _Inlet) -> Iterator[bool]:

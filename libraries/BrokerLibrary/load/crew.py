@@ -116,7 +116,7 @@ class _Worker:
         self.number = number
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "BrokerLibrary.load"],
+            [sys.executable, "-P", "-m", "BrokerLibrary.load"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

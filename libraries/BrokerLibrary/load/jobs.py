@@ -85,6 +85,7 @@ class Consume:
         counts: for each producer, how many messages it sends at most.
         connections: how many, each of which gets all messages.
         subscribe: ask for the topic and wait for the acknowledgement; not when the peer copies all bytes.
+        listen: be the one to connect to, so that a producer writes to this worker with nothing between them.
         pace: how slowly to read, None: as it comes. For one connection only.
         punctual: ask the kernel to run this worker as soon as something arrives.
         deadline_s: after so long the job is given up.
@@ -95,6 +96,7 @@ class Consume:
     counts: tuple[int, ...]
     connections: int = 1
     subscribe: bool = True
+    listen: bool = False
     pace: Pace | None = None
     punctual: bool = False
     deadline_s: float = 60.0

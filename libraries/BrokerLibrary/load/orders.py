@@ -19,7 +19,8 @@ class Orders:
 
     Attributes:
         sent: messages that the producers have sent in all; known when `drained_at` is.
-        drained_at: instant (ns) at which what has not arrived is given up; None while producers send.
+        told_at: instant (ns) at which that was told.
+        drained_at: instant at which what has not arrived is given up; None while producers send.
         stopped: the job is to end now.
     """
 
@@ -57,6 +58,7 @@ class Orders:
 
     def _forget(self) -> None:
         self.sent = 0
+        self.told_at = 0
         self.drained_at: int | None = None
         self.stopped = self._ended
         self._go: int | None = None
@@ -79,7 +81,8 @@ class Orders:
                 self._go = origin
             case {"sent": int(sent), "drain_s": drain}:
                 self.sent = sent
-                self.drained_at = time.monotonic_ns() + int(drain * NANOSECONDS)
+                self.told_at = time.monotonic_ns()
+                self.drained_at = self.told_at + int(drain * NANOSECONDS)
             case {"release": True}:
                 self._released = True
             case {"stop": True}:

@@ -97,6 +97,7 @@ class Broker:
     way_out = way_in
     opcode_sent = int(wire.Opcode.PUBLISH)
     subscribe = True
+    listen = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,31 @@ class RawRelay:
 
     opcode_sent = int(wire.Opcode.DELIVER)
     subscribe = False
+    listen = False
 
 
-Way = Broker | RawRelay
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """The same messages with nothing between producer and consumer: what the driver itself can do."""
+
+    directory: Path
+
+    def stage(self, produce: Sequence[Produce], consume: Sequence[Consume], drain_seconds: float) -> Stage:
+        """Return the stage as it is."""
+        return Stage(produce, consume, drain_seconds=drain_seconds)
+
+    @property
+    def way_in(self) -> str:
+        """Where the consumer listens and the producer connects."""
+        return str(self.directory / "direct.sock")
+
+    way_out = way_in
+    opcode_sent = int(wire.Opcode.DELIVER)
+    subscribe = False
+    listen = True
+
+
+Way = Broker | RawRelay | Direct
 
 
 def as_fast_as_taken(
@@ -144,7 +167,17 @@ def as_fast_as_taken(
     deadline = max(20.0, messages * connections * LEAST_SECONDS_A_MESSAGE / 10)
     return way.stage(
         [Produce(way.way_in, shape, 0, messages, deadline_s=deadline)],
-        [Consume(way.way_out, shape, (messages,), connections, way.subscribe, deadline_s=deadline + drain_seconds)],
+        [
+            Consume(
+                way.way_out,
+                shape,
+                (messages,),
+                connections,
+                way.subscribe,
+                way.listen,
+                deadline_s=deadline + drain_seconds,
+            )
+        ],
         drain_seconds,
     )
 
@@ -165,7 +198,9 @@ def by_intended_starts(
     shape = shape_of(way, topic, payload, plan)
     produce = paced_producer(way, shape, plan)
     deadline = produce.deadline_s + drain_seconds
-    consume = Consume(way.way_out, shape, (plan.messages,), 1, way.subscribe, punctual=punctual, deadline_s=deadline)
+    consume = Consume(
+        way.way_out, shape, (plan.messages,), 1, way.subscribe, way.listen, punctual=punctual, deadline_s=deadline
+    )
     return way.stage([produce], [consume], drain_seconds)
 
 

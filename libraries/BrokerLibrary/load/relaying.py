@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from pathlib import Path
 from typing import Any
 
 from BrokerLibrary.load import sockets
@@ -29,7 +28,7 @@ class RawRelay:
             LoadProblem: a path cannot be listened on.
         """
         self._job = job
-        self._listeners = [_listener(path) for path in (job.entry, job.exit)]
+        self._listeners = [sockets.listener(path) for path in (job.entry, job.exit)]
 
     def run(self, orders: Orders) -> dict[str, Any]:
         """Copy until the producer closes its connection, and close the consumer's then.
@@ -48,21 +47,8 @@ class RawRelay:
 
     def close(self) -> None:
         """Stop listening."""
-        for listener, path in zip(self._listeners, (self._job.entry, self._job.exit), strict=True):
-            if listener.fileno() >= 0:
-                listener.close()
-                Path(path).unlink(missing_ok=True)
-
-
-def _listener(path: str) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(path)
-    except OSError as error:
-        listener.close()
-        raise sockets.LoadProblem(f"the raw relay cannot listen on {path}: {error}") from None
-    listener.listen(1)
-    return listener
+        for listener in self._listeners:
+            sockets.stop_listening(listener)
 
 
 def _copy(entry: socket.socket, exit_: socket.socket, orders: Orders, deadline: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from pathlib import Path
 
 from BrokerLibrary import wire
 from BrokerLibrary.load.jobs import SEND_BUFFER_BYTES, TICK_SECONDS
@@ -32,6 +33,30 @@ def connect(path: str) -> socket.socket:
         peer.close()
         raise LoadProblem(f"no connection to {path}: {error}") from None
     return with_options(peer)
+
+
+def listener(path: str) -> socket.socket:
+    """Listen on a Unix socket.
+
+    Raises:
+        LoadProblem: that is not possible.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.bind(path)
+    except OSError as error:
+        listening.close()
+        raise LoadProblem(f"nobody can listen on {path}: {error}") from None
+    listening.listen(1)
+    return listening
+
+
+def stop_listening(listening: socket.socket) -> None:
+    """Close what `listener` returned and remove its file; harmless when that has been done."""
+    if listening.fileno() >= 0:
+        path = listening.getsockname()
+        listening.close()
+        Path(path).unlink(missing_ok=True)
 
 
 def with_options(peer: socket.socket) -> socket.socket:

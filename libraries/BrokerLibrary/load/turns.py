@@ -75,6 +75,8 @@ def take_turns(
 ) -> Turns:
     """Run a load through broker and raw relay in turns, each first in every second round.
 
+    A round in which messages were lost or spoilt is the last.
+
     Args:
         crew: of workers.
         ways: through the broker, through the raw relay.
@@ -91,4 +93,6 @@ def take_turns(
             after = cpu_seconds()
             if side == 0:
                 used = None if used is None or before is None or after is None else used + after - before
+        if any(outcomes[side][-1].problems() for side in (0, 1)):
+            break
     return Turns(*outcomes, used)

@@ -5,13 +5,16 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from BrokerLibrary import wire
 from BrokerLibrary.load import jobs
 from BrokerLibrary.load.crew import Crew, Stage
+from BrokerLibrary.load.plans import Broker, Direct, RawRelay, as_fast_as_taken
 from BrokerLibrary.load.sockets import LoadProblem
+from BrokerLibrary.load.turns import take_turns
 from tests.broker.load.tiny_router import router
 
 runs = itertools.count(1000)
@@ -130,6 +133,14 @@ def test_what_is_wrong_with_one_message_of_a_thousand_is_found(crew, tmp_path, c
 def after_a_while(frame):
     time.sleep(0.3)
     return frame
+
+
+def test_nobody_waits_for_the_end_of_the_drain_when_nothing_comes_any_more(crew, tmp_path):
+    began = time.monotonic()
+    with router(tmp_path / "s", change=spoilt(700, lambda frame: b"")):
+        outcome = crew.perform(replace(through(tmp_path / "s"), drain_seconds=30.0))
+    assert outcome.connections[0].findings == {"lost": 1}
+    assert time.monotonic() - began < 8
 
 
 def test_what_is_still_on_its_way_when_the_producer_is_done_is_waited_for(crew, tmp_path):
@@ -284,3 +295,31 @@ def test_a_worker_ends_when_whoever_gave_the_orders_is_gone():
     assert worker._process.wait(30) == 0
     worker._process.stdin = None
     crew.close()
+
+
+def test_producer_and_consumer_can_have_nothing_between_them(crew, tmp_path):
+    for _ in range(2):  # nothing of the first stage is in the way of the second
+        outcome = crew.perform(as_fast_as_taken(Direct(tmp_path), "perf_test", 20_000, 1024))
+        assert outcome.problems() == []
+        assert outcome.delivered == 20_000
+
+
+def test_broker_and_relay_take_turns_until_something_is_wrong(crew, tmp_path):
+    ways = (Broker(tmp_path / "s"), RawRelay(tmp_path))
+    used = iter(range(100))
+
+    def stage(way):
+        return replace(as_fast_as_taken(way, "perf_test", 1000, 128), drain_seconds=1.0)
+
+    with router(tmp_path / "s"):
+        turns = take_turns(crew, ways, stage, 5, lambda: float(next(used)))
+    assert (len(turns.broker), len(turns.relay), turns.messages, turns.problems()) == (5, 5, 5000, [])
+    assert (
+        turns.broker_cpu_seconds == 5.0
+    )  # one each round: what was asked of it before and after the relay's is not in it
+    assert all(outcome.relay_cpu_seconds is not None for outcome in turns.relay)
+    ways = (Broker(tmp_path / "t"), ways[1])
+    with router(tmp_path / "t", change=spoilt(1500, lambda frame: b"")):
+        turns = take_turns(crew, ways, stage, 5, lambda: None)
+    assert (len(turns.broker), len(turns.relay), turns.broker_cpu_seconds) == (2, 2, None)
+    assert turns.problems() == ["broker: 1 lost of 1000 messages"]
