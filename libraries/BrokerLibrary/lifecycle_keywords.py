@@ -33,6 +33,7 @@ from TemporalLibrary.core import wait_until
 
 FANOUT, QUEUE = "drained", "drained_queue"
 BACKLOG, BACKLOG_BYTES = 3000, 1000  # 3 MB for each reader that has stalled: the kernel takes a tenth of it
+DRAIN = timedelta(seconds=4)  # less than the 5 s that a broker may wait for readers who do not read
 RATE = 1000.0  # messages a second that still come when the broker is told to end
 TOPICS = (Topic(FANOUT, "Fanout", 20_000, 2000, "block"), Topic(QUEUE, "Queue", 20_000, 2000))
 
@@ -121,6 +122,11 @@ class LifecycleKeywords:
             raise Inconclusive(f"{ended.waiting} messages waited in the broker, at least {BACKLOG} needed")
         require_right(ended.exchange, 2 * BACKLOG)
         record_value("drain", ended.seconds, "s")
+        if ended.seconds > scaled(DRAIN):
+            raise AssertionError(
+                f"the broker was gone {ended.seconds:.1f} s after SIGTERM, though everybody had read what was there; "
+                f"expected at most {DRAIN.total_seconds():g} s"
+            )
         say(f"{ended.waiting} waiting messages delivered, the broker was gone after {ended.seconds:.2f} s")
 
     @keyword
