@@ -17,7 +17,7 @@ Clients are back within 2 seconds of a broker's restart, and the next messages c
     ${exchange} =    Given A Producer And A Consumer That Reconnect
     ${before} =    And Seed Messages Are Published    ${exchange}    first=0    last=99
     When Broker Is Stopped And Started Again    exchange=${exchange}
-    Then Clients Should Be Back Within    ${exchange}    2 seconds    since=the broker was started
+    Then Clients Should Be Back Within    ${exchange}    2 seconds    since=the broker answered
     ${after} =    When Seed Messages Are Published    ${exchange}    first=100    last=199
     Then Seed Messages Should Have Come In Order
     ...    exchange=${exchange}    before=${before}    after=${after}    within=5 seconds
