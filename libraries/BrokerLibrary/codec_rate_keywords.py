@@ -163,5 +163,5 @@ def _differences(batch: workload.Trades, buffer: batched.Octets) -> list[str]:
 def _hold(what: str, result: CountedResult, limit: Rate, busy_percent: float | None) -> None:
     judgement = judge_rate(result, limit.per_second)
     target = Target(f"{what} rate", limit.per_second, "/s", "at least")
-    leave_record(f"codec, {what} of trades", result, judgement, target, busy_percent=busy_percent)
-    settle(judgement)
+    measurement = leave_record(f"codec, {what} of trades", result, judgement, target, busy_percent=busy_percent)
+    settle(measurement.judgement)

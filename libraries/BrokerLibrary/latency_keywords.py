@@ -133,9 +133,18 @@ class LatencyKeywords:
         target = Target("median of the raw relay", times, "ratio")
         name = f"broker against raw relay at {taken.broker.offered_rate:.0f}/s"
         result = results.maximum(taken.turns.broker)  # a comparison is of times, its record has no latency
-        leave_record(name, result, judgement, target, comparison=comparison, busy_percent=taken.busy_percent)
+        measurement = leave_record(
+            name,
+            result,
+            judgement,
+            target,
+            comparison=comparison,
+            busy_percent=taken.busy_percent,
+            clients_cpu_percent=taken.cpu_percent,
+            processors_awake=taken.awake,
+        )
         record(f"raw relay at {taken.relay.offered_rate:.0f}/s", taken, taken.relay)
-        load_session.settle(judgement)
+        load_session.settle(measurement.judgement)
 
 
 def _burst_facts(outcome: StageOutcome) -> str:
@@ -144,7 +153,7 @@ def _burst_facts(outcome: StageOutcome) -> str:
     return f"bursts of at most {producer.longest_burst} messages, generator lag p99 {milliseconds(lag)}"
 
 
-def _judged(taken: Taken, seconds: float, percent: float) -> Judgement:
+def _judged(taken: Taken, seconds: float, percent: float) -> Judgement | None:
     """Judge a percentile, and leave its record."""
     judgement = judge_latency(taken.broker, seconds, percent=percent)
     baseline = taken.relay.latency.percentile(percent)
@@ -152,8 +161,7 @@ def _judged(taken: Taken, seconds: float, percent: float) -> Judgement:
         beside = f"a raw relay in turns with it took {milliseconds(baseline)} at p{percent:g}"
         judgement = beside_baseline(judgement, baseline_meets=baseline <= seconds, baseline=beside)
     target = Target(f"p{percent:g} latency", seconds * MICROSECONDS, "us")
-    record(f"broker at {taken.broker.offered_rate:.0f}/s", taken, taken.broker, judgement, target)
-    return judgement
+    return record(f"broker at {taken.broker.offered_rate:.0f}/s", taken, taken.broker, judgement, target)
 
 
 def _at(share: int, maximum: float, duration: timedelta, warm_up: timedelta) -> StageOutcome:
@@ -169,6 +177,6 @@ def _at(share: int, maximum: float, duration: timedelta, warm_up: timedelta) -> 
         p50, p99 = (milliseconds(result.latency.percentile(percent)) for percent in (50, 99))
         most = milliseconds(result.latency.max)
         say(f"at {share} %, {rate:.0f}/s: p50 {p50}, p99 {p99}, max {most}, {_burst_facts(outcome)}")
-    cpu = 100 * outcome.cpu_seconds / outcome.wall_seconds
-    leave_record(name, result, busy_percent=busy.percent, ratio_of_max=share / 100, clients_cpu_percent=cpu)
+    used = outcome.cpu_percent
+    leave_record(name, result, busy_percent=busy.percent, ratio_of_max=share / 100, clients_cpu_percent=used)
     return outcome

@@ -80,9 +80,9 @@ class LoadKeywords:
             beside = f"a raw relay over the same sockets, in turns with it, passed on {baseline:.0f}"
             judgement = beside_baseline(judgement, baseline_meets=met, baseline=beside)
         target = Target("rate", limit.per_second, "/s", "at least")
-        record(f"broker, messages of {taken.size} B", taken, taken.broker, judgement, target)
+        recorded = record(f"broker, messages of {taken.size} B", taken, taken.broker, judgement, target)
         record(f"raw relay, messages of {taken.size} B", taken, taken.relay)
-        load_session.settle(judgement)
+        load_session.settle(recorded)
 
     @keyword(name="Share Of The Raw Relay's Rate Should Be At Least")
     def share_of_the_raw_relays_rate_should_be_at_least(self, taken: Taken, percent: float) -> None:
@@ -100,7 +100,7 @@ class LoadKeywords:
         judgement = failure_of(taken.broker, 0)
         if judgement is None:
             judgement = _at_least(comparison.interval, percent / 100)
-        leave_record(
+        measurement = leave_record(
             "broker against raw relay, time of a round",
             taken.broker,
             judgement,
@@ -109,7 +109,7 @@ class LoadKeywords:
             busy_percent=taken.busy_percent,
             clients_cpu_percent=taken.cpu_percent,
         )
-        load_session.settle(judgement)
+        load_session.settle(measurement.judgement)
 
     @keyword
     def routing_should_cost_less_than(self, taken: Taken, limit: timedelta) -> None:
@@ -148,7 +148,8 @@ class LoadKeywords:
         with context.timed(name, "measuring"), progress.step(name, 3.0), Busy() as busy:
             stage = as_fast_as_taken(broker, SCALING, messages, size, connections=consumers)
             outcome = load_session.crew().perform(stage)
-        leave_record(name, results.maximum([outcome]), busy_percent=busy.percent)
+        result, used = results.maximum([outcome]), outcome.cpu_percent
+        leave_record(name, result, busy_percent=busy.percent, clients_cpu_percent=used)
         return outcome
 
     @keyword

@@ -59,8 +59,9 @@ def resident_bytes(instance: BrokerInstance) -> int:
     return sum(int(psutil.Process(pid).memory_info().rss) for pid in instance.control.processes())
 
 
-def settle(judgement: Judgement) -> None:
+def settle(judgement: Judgement | None) -> None:
     """Tell a judgement in the log, and a pass beside the verdict too; raise for what is none."""
+    assert judgement is not None, "what has a budget has a judgement"
     logger.info(judgement.reason)
     if judgement.verdict is Verdict.PASS:
         say(judgement.reason)

@@ -103,9 +103,9 @@ def record(
     result: CountedResult,
     judgement: Judgement | None = None,
     target: Target | None = None,
-) -> None:
-    """Leave the record of one side, with what was true of both."""
-    leave_record(
+) -> Judgement | None:
+    """Leave the record of one side, with what was true of both; return the judgement as it stands there."""
+    return leave_record(
         name,
         result,
         judgement,
@@ -113,4 +113,4 @@ def record(
         busy_percent=taken.busy_percent,
         clients_cpu_percent=taken.cpu_percent,
         processors_awake=taken.awake,
-    )
+    ).judgement

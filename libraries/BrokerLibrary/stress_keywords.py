@@ -101,8 +101,15 @@ class StressKeywords:
             judgement = _held(load, wanted)
         context.record_value("achieved", round(100 * result.achieved_rate / result.offered_rate, 2), "%")
         target = Target("rate", wanted, "/s", "at least")
-        leave_record("sustained load", result, judgement, target, busy_percent=load.busy_percent)
-        load_session.settle(judgement)
+        measurement = leave_record(
+            "sustained load",
+            result,
+            judgement,
+            target,
+            busy_percent=load.busy_percent,
+            clients_cpu_percent=load.outcome.cpu_percent,
+        )
+        load_session.settle(measurement.judgement)
 
     @keyword
     def messages_are_passed_on_in_rounds(self, rounds: int, messages: int, size: int) -> Rounds:
@@ -114,7 +121,8 @@ class StressKeywords:
             for _ in range(rounds):
                 outcomes.append(load_session.crew().perform(as_fast_as_taken(broker, MEMORY, messages, size)))
                 resident.append(load_session.resident_bytes(instance))
-        leave_record(name, results.maximum(outcomes), busy_percent=busy.percent)
+        used = max(outcome.cpu_percent for outcome in outcomes)
+        leave_record(name, results.maximum(outcomes), busy_percent=busy.percent, clients_cpu_percent=used)
         say("memory after each round: " + ", ".join(f"{held / MEGABYTE:.1f}" for held in resident) + " MB")
         return Rounds(outcomes, messages, resident)
 

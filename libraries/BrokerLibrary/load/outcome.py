@@ -235,6 +235,11 @@ class StageOutcome:
         return clients + (self.relay_cpu_seconds or 0.0)
 
     @property
+    def cpu_percent(self) -> float:
+        """CPU time of all workers, 100 being one core."""
+        return 100 * self.cpu_seconds / self.wall_seconds
+
+    @property
     def client_cpu_percent(self) -> float:
         """CPU time of the busiest worker, 100 being one core: from there on it, not the broker, is the limit."""
         most = max([p.cpu_seconds for p in self.producers] + [c.cpu_seconds for c in self.consumers])
