@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ from BrokerLibrary.traffic import Traffic
 from EnvironmentLibrary.context import criterion, record_value
 from measurement.verdicts import Inconclusive
 from oracles import messages
-from oracles.history import History
+from oracles.history import History, Result
 from TemporalLibrary.core import wait_until
 
 TOPIC = "recovery_test"
@@ -170,8 +171,14 @@ class RecoveryKeywords:
         begin = load.exchange.marks["the drain point"]
         for client in load.exchange.clients:
             client.wait_ready(scaled(timedelta(seconds=BACK_SECONDS)), after=begin)
-        load.exchange.mark("every client was back")
-        await_more(load.exchange, 2 * ENOUGH)  # some of them were published before
+        back = load.exchange.mark("every client was back")
+
+        def missing() -> str | None:
+            acked = acked_since(load.exchange, back)
+            return f"{acked} of {ENOUGH} messages published since are acknowledged" if acked < ENOUGH else None
+
+        seconds = scaled(timedelta(seconds=DRAIN_SECONDS))
+        wait_until(missing, seconds, "the load to go on when every client was back", interval=POLL_SECONDS)
 
     @keyword
     def load_ends(self, load: UnderLoad) -> None:
@@ -220,3 +227,12 @@ class RecoveryKeywords:
         down = marks["every client was back"] - min(client.sessions[0].closed or 0 for client in load.exchange.clients)
         record_value("gap", down, "s")
         say(f"clients were away for {down:.2f} s; {gap}")
+
+
+def acked_since(exchange: Exchange, instant: float) -> int:
+    """How many messages that were published after an instant (epoch seconds) have been acknowledged."""
+    return sum(
+        attempt.outcome is Result.ACKED
+        for producer in exchange.producers.values()
+        for attempt in itertools.takewhile(lambda one: one.invoked >= instant, reversed(producer.attempts))
+    )
