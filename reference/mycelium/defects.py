@@ -128,6 +128,10 @@ class Defect(StrEnum):
         "leaves-socket",
         "The socket file is left behind by an orderly end.",
     )
+    STUMBLES_OVER_ITS_SOCKET = (
+        "stumbles-over-its-socket",
+        "The socket file is left behind by an orderly end, and the next start takes it for another broker.",
+    )
     STEALS_SOCKET = (
         "steals-socket",
         "Whatever is at the path is deleted before binding: a second broker takes it from the first.",

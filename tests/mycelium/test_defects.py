@@ -185,10 +185,10 @@ def ignores_connections(broker):
     return not refused(clients[-1])
 
 
-def refused(client):
+def refused(client, seconds=10.0):
     """Whether there was no place for a client."""
     try:
-        return client.until_pong() is None
+        return client.until_pong(seconds=seconds) is None
     except (Closed, BrokenPipeError):
         return True
 
@@ -335,6 +335,19 @@ def leaves_socket(broker):
     return broker.path.exists()
 
 
+@shows(Defect.STUMBLES_OVER_ITS_SOCKET, alone=True)
+def stumbles_over_its_socket(broker):
+    assert broker.stop() == 0
+    again = Broker(broker.directory / "again", configuration(broker.directory, *TOPICS), *broker.options)
+    try:
+        until(
+            lambda: again.process.poll() is not None or "INFO ready" in again.log.read_text(), "its return or its end"
+        )
+        return again.process.poll() == 2
+    finally:
+        again.end()
+
+
 @shows(Defect.STEALS_SOCKET, alone=True)
 def steals_socket(broker):
     identity = broker.path.stat().st_ino
@@ -407,7 +420,7 @@ def half_delivers(broker):
     publisher.publish("signals", bytes(100), bytes(100))
     publisher.until_pong()
     try:
-        return [one.payload for one in healthy.until_pong()] != [bytes(100)] * 2
+        return [one.payload for one in healthy.until_pong(seconds=1)] != [bytes(100)] * 2
     except (AssertionError, UnicodeDecodeError, TimeoutError):
         return True
 
@@ -418,7 +431,7 @@ def hangs(broker):
         with socket.socket(socket.AF_UNIX) as one:
             one.connect(str(broker.path))
     try:
-        broker.admitted()
+        until(lambda: not refused(broker.client(), 3), "a place", 3)
     except (TimeoutError, AssertionError):
         return True
     return False

@@ -26,10 +26,19 @@ class StealingClaim(Claim):
         self._path.unlink(missing_ok=True)
 
 
+class StumblingClaim(LeavingClaim):
+    """Takes whatever is at the path for another broker, and leaves its own socket there."""
+
+    def _remove_stale(self) -> None:
+        if self._path.exists():
+            self._refuse_second()
+
+
 def claim_with(defect: Defect | None) -> type[Claim]:
     """Return how a broker with a defect takes its socket path; most do it rightly."""
     wrong: dict[Defect | None, type[Claim]] = {
         Defect.LEAVES_SOCKET: LeavingClaim,
+        Defect.STUMBLES_OVER_ITS_SOCKET: StumblingClaim,
         Defect.STEALS_SOCKET: StealingClaim,
     }
     return wrong.get(defect, Claim)
