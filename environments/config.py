@@ -17,14 +17,14 @@ from pydantic import Field, ValidationError
 from environments.errors import EnvironmentProblem
 from environments.sections import broker as broker_section
 from environments.sections import cluster as cluster_section
-from environments.sections.base import FAULTS, Section, SystemSection
+from environments.sections.base import MEANS, Section, SystemSection
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLES = ROOT / "variables"
 
 CAPABILITIES: dict[str, dict[str, str]] = {
-    "cluster": cluster_section.CAPABILITIES | FAULTS,
-    "broker": broker_section.CAPABILITIES | FAULTS,
+    "cluster": cluster_section.CAPABILITIES | MEANS,
+    "broker": broker_section.CAPABILITIES | MEANS,
 }
 """What an environment may declare of each system, with what it means."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from environments.sections.base import FAULTS
+from environments.sections.base import MEANS
 from environments.system import BrokerAddresses, ClusterAddresses
 
 
@@ -74,7 +74,7 @@ def describe_cluster(
 
 def _write_environment(results: Path, system: str, capabilities: Iterable[str], addresses: dict[str, object]) -> Path:
     """Write the environment file with which the external driver tests what was kept, system by system."""
-    section = {"capabilities": sorted(set(capabilities) - FAULTS.keys()), "addresses": addresses}
+    section = {"capabilities": sorted(set(capabilities) - MEANS.keys()), "addresses": addresses}
     path = results / "kept.yaml"
     before = yaml.safe_load(path.read_text(encoding="utf-8"))["systems"] if path.exists() else {}
     content = {"name": "kept", "driver": "external", "systems": {**before, system: section}}

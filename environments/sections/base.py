@@ -26,9 +26,10 @@ class Program(Section):
     settings: Settings = {}  # lines of the server's own configuration, on top of ours
 
 
-FAULTS: dict[str, str] = {
+MEANS: dict[str, str] = {
     "process-faults": "services can be stopped, killed and frozen",
     "link-faults": "client links can be cut, delayed and throttled",
+    "steady-machine": "nothing else uses the processors, so that microseconds and saturated rates mean something",
 }
 """What an environment, rather than the system in it, provides for."""
 

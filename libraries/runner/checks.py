@@ -193,7 +193,7 @@ def _proof(_: Sequence[str], places: Places) -> Result:
     if not (places.root / "proof" / "__main__.py").is_file():
         print("proof/ holds no program; nothing is proven")
         return FAILED
-    command = [sys.executable, "-m", "proof", "--sample", str(PROOF_SECONDS)]
+    command = [sys.executable, "-m", "proof", "--environment", "shared-machine", "--sample", str(PROOF_SECONDS)]
     with child(command, cwd=places.root, stdout=subprocess.PIPE) as program:
         last = ""
         assert program.stdout is not None

@@ -43,7 +43,7 @@ def test_both_pass(checkout):
     code, lines = run(checkout)
     assert code == 0
     assert lines[0] == "CI=true"
-    assert "--profile quick" in lines
+    assert "--environment shared-machine --profile quick" in lines
     assert lines[-3:] == [
         "checks    5 passed, 0 failed, 1 skipped (exit code 0)",
         "criteria  50 passed, 0 failed, 17 skipped (exit code 0)",
