@@ -116,10 +116,10 @@ def await_answer(instance: BrokerInstance, socket: Path | None = None) -> float:
         status = instance.exit_status()
         if status is not None:
             raise AssertionError(f"the broker ended with status {status} instead of starting: {logged(instance)}")
-        return None if answers(socket or instance.socket) else "it does not answer a ping"
+        return None if answers(where) else f"it does not answer a ping at {where.name}"
 
-    what = f"a broker at {(socket or instance.socket).name}"
-    return wait_until(missing, START_SECONDS * running().timeout_multiplier, what, interval=POLL_SECONDS)
+    where = socket or instance.socket
+    return wait_until(missing, START_SECONDS * running().timeout_multiplier, "the broker", interval=POLL_SECONDS)
 
 
 def answers(socket: Path, seconds: float = 1.0) -> bool:
