@@ -183,15 +183,18 @@ def _batch_deviations(recorded: Recorded, message: Message) -> list[str]:
 
 def _rebuilding_deviations(recorded: Recorded, message: Message) -> list[str]:
     header = message.header
-    built = build(
-        header.domain,
-        header.source,
-        header.sequence,
-        header.timestamp_ns,
-        message.tlvs,
-        flags=header.flags,
-        checked=header.checksum != ABSENT,
-    )
+    try:
+        built = build(
+            header.domain,
+            header.source,
+            header.sequence,
+            header.timestamp_ns,
+            message.tlvs,
+            flags=header.flags,
+            checked=header.checksum != ABSENT,
+        )
+    except (ValueError, MessageProblem) as problem:
+        return [f"cannot be built again: {problem}"]
     return [] if built == recorded.message else [f"is built as {built.hex()}"]
 
 

@@ -52,6 +52,7 @@ def padded(address_):
 
 
 TRADE = struct.pack("<QqqQHBBB3x", BTC_USD, 45_000 * 10**8, 10**8, TIME, 101, 51, 0, 0)
+SALE = struct.pack("<QqqQHBBB3x", BTC_USD, -37 * 10**8, 2**63 - 1, TIME + 29, 65_000, 250, 0, 1)
 QUOTE = struct.pack("<QqqqqQHBB4x", BTC_USD, 44_999 * 10**8, 10**8, 45_001 * 10**8, 2 * 10**8, TIME, 101, 51, 0)
 SWAP = (
     u128(10**18)
@@ -127,6 +128,7 @@ ORDER = bytes(range(32))
 RIGHT = {
     "trade": message(1, 2, 1, tlv(1, TRADE)),
     "quote": message(1, 2, 2, tlv(2, QUOTE)),
+    "sale": message(1, 3, 22, tlv(1, SALE)),
     "empty": message(1, 4, 0, b"", timestamp=0),
     "identification": message(1, 4, 0, b"", timestamp=0, checksum=0),
     "trade without a checksum": message(1, 2, 3, tlv(1, TRADE), checksum=0),

@@ -66,11 +66,25 @@ def test_values_are_read_back_out_of_a_batch(layout, data):
     assert [layout.unpack(row.tobytes()) for row in read] == [value for value in values for _ in range(2)]
 
 
+def test_values_of_another_size_are_not_taken_for_those_of_a_layout():
+    payload = by_hand.extended(1, b"short") + by_hand.tlv(1, by_hand.TRADE) + by_hand.extended(1, b"")
+    batch = batched.parse(by_hand.message(1, 2, 1, payload)).demand_all()
+    assert [row.tobytes() for row in batch.values(Trade)] == [by_hand.TRADE]
+
+
 @given(st.lists(st.sampled_from(made_up.STREAM) | made_up.messages(), max_size=6), st.booleans())
 @in_time
 def test_a_stream_is_read_as_message_by_message(some, in_domain):
     stream = b"".join(some)
     assert made_up.read_at_once(stream, in_domain=in_domain) == made_up.read_singly(stream, in_domain=in_domain)
+
+
+@pytest.mark.parametrize("name", by_hand.WRONG)
+def test_every_recorded_mistake_is_found_at_once_as_it_is_singly(name):
+    for stream in (by_hand.WRONG[name], b"".join(by_hand.RIGHT.values()) + by_hand.WRONG[name]):
+        for in_domain in (False, True):
+            singly = made_up.read_singly(stream, in_domain=in_domain)
+            assert made_up.read_at_once(stream, in_domain=in_domain) == singly
 
 
 def test_the_first_wrong_message_is_named_and_those_before_it_are_read():

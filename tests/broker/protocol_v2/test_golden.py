@@ -90,6 +90,14 @@ def test_a_message_that_is_not_as_recorded_is_told(record, deviation):
     assert any(text.startswith(deviation) for text in found), found
 
 
+def test_a_message_that_is_not_built_again_as_it_was_is_told(monkeypatch):
+    nobodys = by_hand.message(1, 2, 1, by_hand.tlv(0, b""))
+    record = changed("trade", message=nobodys)
+    assert "cannot be built again: a TLV has a type from 1 to 254, not 0" in golden.reading_deviations(record)
+    monkeypatch.setattr(golden, "build", lambda *_, **__: b"other")
+    assert golden.reading_deviations(MESSAGES["trade"]) == ["is built as 6f74686572"]
+
+
 @pytest.mark.parametrize(
     ("parts", "deviation"),
     [

@@ -19,6 +19,47 @@ EVERY = [*LAYOUTS.values(), InstrumentId]
 every = pytest.mark.parametrize("layout", EVERY, ids=lambda layout: layout.__name__)
 
 
+# where each field begins, how many bytes it has, and an i when it has a sign (section 3.8)
+CONTRACT = {
+    "Trade": "asset_id 0:8 price 8:8i volume 16:8i execution_timestamp_ns 24:8 venue_id 32:2 asset_type 34:1 side 36:1",
+    "Quote": "asset_id 0:8 bid_price 8:8i bid_size 16:8i ask_price 24:8i ask_size 32:8i quote_timestamp_ns 40:8"
+    " venue_id 48:2 asset_type 50:1",
+    "PoolSwap": "amount_in 0:16 amount_out 16:16 liquidity_after 32:16 timestamp_ns 48:8 block_number 56:8"
+    " tick_after 64:4i venue_id 68:2 in_decimals 70:1 out_decimals 71:1 pool 80:20 token_in 112:20 token_out 144:20"
+    " sqrt_price_x96_after 176:32",
+    "PoolSync": "reserve0 0:16 reserve1 16:16 timestamp_ns 32:8 block_number 40:8 venue_id 48:2 token0_decimals 50:1"
+    " token1_decimals 51:1 pool 64:20 token0 96:20 token1 128:20",
+    "PoolMint": "liquidity_delta 0:16 amount0 16:16 amount1 32:16 timestamp_ns 48:8 tick_lower 56:4i tick_upper 60:4i"
+    " venue_id 64:2 token0_decimals 66:1 token1_decimals 67:1 pool 80:20 provider 112:20 token0 144:20 token1 176:20",
+    "PoolTick": "liquidity_net 0:8i price_sqrt 8:8 timestamp_ns 16:8 tick 24:4i venue_id 28:2 pool 32:20",
+    "PoolState": "reserve0 0:16 reserve1 16:16 sqrt_price_x96 32:16 liquidity 48:16 block_number 64:8 timestamp_ns 72:8"
+    " tick 80:4i fee_bps 84:4 venue_id 88:2 pool_type 90:1 token0_decimals 91:1 token1_decimals 92:1"
+    " pool 96:20 token0 128:20 token1 160:20",
+    "GasPrice": "block_number 0:8 timestamp_ns 8:8 gas_price_gwei 16:4 base_fee_gwei 20:4 priority_fee_gwei 24:4"
+    " venue_id 28:2",
+    "OrderBook": "snapshot_ns 0:8 sequence 8:8 precision_factor 16:8i asset_id 24:8 venue_id 32:2 asset_type 34:1"
+    " bids 40:1208 asks 1248:1208",
+    "ArbitrageSignal": "strategy_id 0:2 signal_id 2:8 chain_id 10:4 source_pool 14:20 target_pool 34:20"
+    " source_venue 54:2 target_venue 56:2 token_in 58:20 token_out 78:20 expected_profit 98:8i required_capital 106:8i"
+    " spread_bps 114:2 dex_fees 116:8i gas_cost 124:8i slippage 132:8i net_profit 140:8i slippage_tolerance_bps 148:2"
+    " max_gas_gwei 150:4 valid_until 154:4 priority 158:2 timestamp_ns 162:8",
+    "SystemHealth": "timestamp_ns 0:8 connection_count 8:4 message_rate 12:4 last_error 16:4 error_rate_per_mille 20:2"
+    " p95_us 22:2 service 24:1 status 25:1 cpu_percent 26:1 memory_percent 27:1",
+    "TraceContext": "start_ns 0:8 current_ns 8:8 source 16:1 depth 17:1 stages 18:1 trace_id 24:8",
+    "RecoveryRequest": "last_sequence 0:8 current_sequence 8:8 consumer_id 16:4 request_type 20:4",
+    "InstrumentId": "asset_id 0:8 venue_id 8:2 asset_type 10:1 reserved 11:1",
+}
+CONTRACT["PoolBurn"] = CONTRACT["PoolMint"]
+
+
+@every
+def test_fields_stand_where_the_contract_says(layout):
+    words = []
+    for name, (dtype, offset) in layout.dtype().fields.items():
+        words += [name, f"{offset}:{dtype.itemsize}{'i' if dtype.kind == 'i' else ''}"]
+    assert " ".join(words) == CONTRACT[layout.__name__]
+
+
 @every
 @given(data=st.data())
 @settings(deadline=None, max_examples=30)
