@@ -6,6 +6,7 @@ import argparse
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from reference.mycelium.config import ConfigError, load
 from reference.mycelium.defects import Defect
 from reference.mycelium.wrong.claims import claim_with
 
+_OTHER_DESCRIPTORS = 100  # files besides the connections of clients
 _log = logging.getLogger("mycelium")
 
 
@@ -40,6 +42,7 @@ def _run(file: Path, environment: Mapping[str, str], defect: Defect | None) -> i
     settings = load(file, environment)
     for note in settings.notes:
         _log.warning("%s", note)
+    _allow_descriptors(settings.server.max_connections)
     claim = claim_with(defect)(Path(settings.server.socket_path), file)
     try:
         # Not before: compiled code takes a second to load, and a broker that has no place here is to say so at once.
@@ -60,6 +63,17 @@ def _run(file: Path, environment: Mapping[str, str], defect: Defect | None) -> i
         claim.release()
     _log.info("stopped")
     return 0
+
+
+def _allow_descriptors(connections: int) -> None:
+    """Raise the limit of open files to what the connections need, as far as that is allowed."""
+    needed = connections + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < needed:
+            _log.warning("only %d files may be open, %d connections need %d", allowed, connections, needed)
 
 
 def _options() -> argparse.Namespace:

@@ -26,24 +26,24 @@ class Queue(Topic):
     def __init__(self, settings: TopicSettings, soon: Callable[[Callable[[], None]], None]) -> None:
         super().__init__(settings, soon)
         self._entries: deque[Entry] = deque()
-        self._lost = 0  # dropped since the last entry, of which nobody has been told
+        self._waiting = 0  # messages in them: `depth` without those of which a subscriber has a part
         self._turn = 0  # whose turn it is, as an index of `subscriptions`
         self._scheduled = False
 
     def room(self) -> int:
         """See `Topic.room`."""
-        return self.settings.buffer_size - self.depth
+        return self.settings.buffer_size - self._waiting
 
     def publish(self, block: Block, start: int, end: int, count: int) -> int:
         """See `Topic.publish`."""
         offered = count
         self.depth += count
-        while count and not self._entries and not self._lost:
+        while count and not self._entries:
             subscribers = self._idle()
             if not subscribers:
                 break
             start, count = self._share(subscribers, block, start, count)
-        refused = min(count, max(0, self.depth - self.settings.buffer_size)) if self.blocking else 0
+        refused = min(count, max(0, count - self.room())) if self.blocking else 0
         if refused:
             count -= refused
             self.depth -= refused
@@ -77,16 +77,15 @@ class Queue(Topic):
     def _wait(self, block: Block, start: int, end: int, count: int) -> None:
         kept, offset = self.store.keep(block.view, start, end)
         last = self._entries[-1] if self._entries else None
-        if last is not None and last.block is kept and last.end == offset and not self._lost:
+        if last is not None and last.block is kept and last.end == offset:
             last.end += end - start
             last.count += count
         else:
-            entry = Entry(None, kept, offset, offset + end - start, count)
-            entry.lost, self._lost = self._lost, 0
-            self._entries.append(entry)
-        if not self.blocking and self.depth > self.settings.buffer_size:
-            self._drop_oldest(self.depth - self.settings.buffer_size)
-        self.high_water = max(self.high_water, self.depth)
+            self._entries.append(Entry(None, kept, offset, offset + end - start, count))
+        self._waiting += count
+        if not self.blocking and self.room() < 0:
+            self._drop_oldest(-self.room())
+        self.high_water = max(self.high_water, self._waiting)
         self.pull()
 
     def _idle(self) -> list[Subscription]:
@@ -150,6 +149,7 @@ class Queue(Topic):
             portion = min(_PORTION, -(-self.depth // len(subscribers)), entry.count)
             entry.start, taken = self._hand(subscription, entry.block, entry.start, portion)
             entry.count -= taken
+            self._waiting -= taken
             if not entry.count:
                 self._entries.popleft()
         if any(subscription.outbox.idle for subscription in self.subscriptions):
@@ -158,9 +158,10 @@ class Queue(Topic):
 
     def _drop_oldest(self, count: int) -> None:
         self.depth -= count
+        self._waiting -= count
         self.lagged += count
         lost = count
-        while count and self._entries:
+        while count:
             entry = self._entries[0]
             assert entry.block is not None
             if entry.count > count:
@@ -171,14 +172,12 @@ class Queue(Topic):
             count -= entry.count
             lost += entry.lost
             self._entries.popleft()
-        if self._entries:
-            self._entries[0].lost += lost
-        else:
-            self._lost += lost
+        self._entries[0].lost += lost  # there is one: at least `buffer_size` messages are left
 
     def _dispose(self, subscription: Subscription, cut: Entry | None) -> None:
         """See `Topic._dispose`: the message it has only a part of goes back to the front."""
         subscription.depth = 0
         if cut is not None and cut.block is not None:
+            self._waiting += 1
             self._entries.appendleft(Entry(None, cut.block, cut.start, cut.end, 1))
             self.pull()

@@ -138,7 +138,6 @@ class Topic:
         """The subscriber is gone; `cut` is the message it has a part of."""
         self.unsubscribe(subscription)
         self._dispose(subscription, cut)
-        self.wake()
 
     def _dispose(self, subscription: Subscription, cut: Entry | None) -> None:
         """Account for what waited for a subscriber that is gone."""

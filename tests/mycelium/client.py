@@ -114,11 +114,11 @@ class Client:
         assert {g.opcode for g in got} <= {DELIVER}, [g for g in got if g.opcode != DELIVER]
         return [g.payload for g in got]
 
-    def until_pong(self, mark: bytes = b"here") -> list[Got]:
+    def until_pong(self, mark: bytes = b"here", *, seconds: float = 10.0) -> list[Got]:
         """Ping; return what came before the pong. What the broker did for this client before is then done."""
         self.send(frame(PING, payload=mark))
         got = []
-        while (one := self.receive()) != Got(PONG, "", mark):
+        while (one := self.receive(seconds)) != Got(PONG, "", mark):
             got.append(one)
         return got
 

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference.mycelium import wire
@@ -38,23 +38,30 @@ def scanned(registry, stream, limit=1000, start=0):
     return (outcome, topic, flag, stop - 16, count, needed), bytes(array[16:-16])
 
 
-FRAMES = st.one_of(
-    st.builds(
-        frame,
-        st.just(PUBLISH),
-        st.sampled_from([name.encode() for name in NAMES]),
-        st.binary(max_size=40),
-        st.sampled_from([0, 0, 0, 1]),
-    ),
-    st.builds(
-        frame,
-        st.integers(0, 14),
-        st.sampled_from([b"", b"a", b"zz", b"\xff"]),
-        st.binary(max_size=50),
-        st.integers(0, 2),
-    ),
-    st.binary(max_size=12),
+LONGEST = wire.longest_body(43)
+PUBLISHES = st.builds(
+    frame,
+    st.just(PUBLISH),
+    st.sampled_from([b"a", b"bb", b"bb", b"bb", b"market_data", b"market_datb"]),
+    st.binary(max_size=43),
+    st.sampled_from([0] * 8 + [1, 1, 2]),
 )
+OTHERS = st.builds(
+    frame,
+    st.integers(0, 14),
+    st.sampled_from([b"", b"a", b"zz", b"\xff", bytes(255), bytes(256)]),
+    st.binary(max_size=50),
+    st.integers(0, 2),
+)
+HEADS = st.builds(
+    struct.pack,
+    st.just("<IBBH"),
+    st.sampled_from([0, 3, 4, 5, LONGEST, LONGEST + 1, 2**32 - 1]),
+    st.sampled_from([1, 2, 3, 9, 11, 4, 6]),
+    st.sampled_from([0, 0, 0, 1]),
+    st.sampled_from([0, 1, 2, 255, 256, 65_535]),
+)
+FRAMES = st.one_of(PUBLISHES, PUBLISHES, PUBLISHES, OTHERS, HEADS, st.binary(max_size=12))
 
 
 def by_hand(stream, limit):
@@ -62,13 +69,12 @@ def by_hand(stream, limit):
     at = 0
     run: list[tuple[int, int]] = []
     names = {name.encode(): number for number, name in enumerate(NAMES)}
-    longest = wire.longest_body(43)
     while len(run) < limit:
         head = stream[at : at + 8]
         if len(head) < 4:
             return INCOMPLETE, run, at
         try:
-            wire.check_head(memoryview(stream), at, longest)
+            wire.check_head(memoryview(stream), at, LONGEST)
         except wire.MalformedFrame:
             return BAD, run, at
         (body,) = struct.unpack_from("<I", head)
@@ -85,6 +91,7 @@ def by_hand(stream, limit):
     return ENDED, run, at
 
 
+@settings(max_examples=1000)
 @given(st.lists(FRAMES, max_size=12).map(b"".join), st.integers(0, 30), st.sampled_from([1, 2, 1000]))
 def test_scan_finds_what_plain_python_finds(registry, stream, cut, limit):
     stream = stream[: len(stream) - cut] if cut < len(stream) else stream

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 
 import pytest
@@ -17,7 +18,7 @@ from tests.mycelium.client import (
     UNKNOWN_TOPIC,
     Client,
 )
-from tests.mycelium.conftest import ROOT, STANDARD, Broker, configuration, topic
+from tests.mycelium.conftest import PROGRAM, ROOT, STANDARD, Broker, configuration, topic
 from tests.mycelium.test_topics import numbered
 from tests.waiting import until
 
@@ -165,17 +166,26 @@ def test_the_drain_delivers_what_was_accepted_and_says_so(start, number):
     assert not broker.path.exists()
 
 
-def test_the_drain_takes_what_had_arrived_and_nothing_later(start):
-    broker = start(topic("t", buffer=50_000))
+def test_the_drain_takes_what_had_arrived_however_many_turns_that_takes(start):
+    broker = start(topic("t", buffer=50_000), batch_size=3)
     subscriber, publisher = broker.subscriber("t"), broker.client()
+    publisher.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     publisher.until_pong()
     broker.process.send_signal(signal.SIGSTOP)
-    publisher.publish("t", *numbered(100, 1000))
+    messages = numbered(1000, 1000)
+    publisher.publish("t", *messages)
     broker.process.send_signal(signal.SIGTERM)
     broker.process.send_signal(signal.SIGCONT)
-    assert subscriber.deliveries(100) == numbered(100, 1000)
+    assert subscriber.deliveries(1000) == messages
     assert subscriber.until_closed()[0].code == SHUTTING_DOWN
     assert broker.process.wait(5) == 0
+
+
+def test_a_file_that_took_the_sockets_place_stays(broker):
+    broker.path.unlink()
+    broker.path.write_text("another's")
+    assert broker.stop() == 0
+    assert broker.path.read_text() == "another's"
 
 
 def test_the_drain_lets_a_publisher_finish_what_was_received_from_it(start):
@@ -310,6 +320,21 @@ def test_the_launcher_starts_it_and_says_what_it_takes(tmp_path):
     text = subprocess.run([launcher, "--help"], capture_output=True, text=True, timeout=20, check=True).stdout
     assert "--config" in text
     assert subprocess.run([launcher], capture_output=True, timeout=20, check=False).returncode == 2
+
+
+def test_it_lets_itself_open_as_many_files_as_its_connections_need(start, tmp_path):
+    file = tmp_path / "broker.toml"
+    file.write_text(configuration(tmp_path, *STANDARD, max_connections=200))
+    broker = start(ready=False, max_connections=0)  # only to have something to reach the other by
+    argv = ["bash", "-c", 'ulimit -Sn 64; exec "$@"', "-", sys.executable, str(PROGRAM), "--config", str(file)]
+    with subprocess.Popen(argv) as process:
+        try:
+            broker.process, broker.path = process, tmp_path / "broker.sock"
+            broker.until_ready()
+            clients = [broker.client() for _ in range(150)]
+            assert all(client.until_pong() == [] for client in clients)
+        finally:
+            process.terminate()
 
 
 def test_it_is_ready_soon(start):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 from reference.mycelium import broker as broker_module
 from reference.mycelium.broker import Broker
@@ -32,14 +32,15 @@ from tests.mycelium.client import (
     frame,
 )
 
-BUFFER = 5
 TOPICS = {
-    "drops": TopicSettings("drops", "Fanout", BUFFER, 200_000, "drop_oldest"),
-    "blocks": TopicSettings("blocks", "Fanout", BUFFER, 200_000, "block"),
-    "work": TopicSettings("work", "Queue", BUFFER, 200_000, "block"),
-    "lossy": TopicSettings("lossy", "Queue", BUFFER, 200_000, "drop_oldest"),
+    "drops": ("Fanout", "drop_oldest"),
+    "blocks": ("Fanout", "block"),
+    "work": ("Queue", "block"),
+    "lossy": ("Queue", "drop_oldest"),
 }
 FANOUTS = ("drops", "blocks")
+MOST_WATCHERS = 4  # at once
+SIZES = st.sampled_from([8, 9, 100, 500, 500, 1000, 1000, 2000, 3000, 5000] * 3 + [70_000, 150_000])
 
 
 @dataclass(eq=False)
@@ -54,7 +55,6 @@ class Watcher:
     got: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     answers: list[Got] = field(default_factory=list)
-    open: bool = True
 
     def expected(self, topic: str, published: int) -> list[int]:
         return [n for a, b in self.windows[topic] for n in range(a or 0, published if b is None else b)]
@@ -69,11 +69,18 @@ class BrokerMachine(RuleBasedStateMachine):
         self.all: list[Watcher] = []
         self.worker_closed = False
 
-    @initialize(batch=st.sampled_from([1, 3, 1000]), interval=st.sampled_from([0, 1]))
-    def start(self, batch, interval):
+    @initialize(
+        batch=st.sampled_from([1, 3, 1000]),
+        interval=st.sampled_from([0, 1]),
+        size=st.sampled_from([1, 2, 5]),
+        piece=st.sampled_from([11, 700, 1 << 20]),
+    )
+    def start(self, batch, interval, size, piece):
+        self.size, self.piece = size, piece  # of the topics' buffers; bytes of one write, when few are to be written
+        topics = tuple(TopicSettings(name, kind, size, 200_000, overflow) for name, (kind, overflow) in TOPICS.items())
         server = ServerSettings("127.0.0.1", "/nowhere", 100, 5000)
         performance = PerformanceSettings(1, 1, batch, interval)
-        self.broker = Broker(Settings(server, tuple(TOPICS.values()), performance), Parts())
+        self.broker = Broker(Settings(server, topics, performance), Parts())
         self.publishers = {name: self.connect() for name in TOPICS}
         self.unsent = {name: bytearray() for name in TOPICS}
         self.next = dict.fromkeys(TOPICS, 0)
@@ -98,7 +105,7 @@ class BrokerMachine(RuleBasedStateMachine):
         while still < 3:
             for name, data in self.unsent.items():
                 try:
-                    del data[: self.publishers[name].send(data)]
+                    del data[: self.publishers[name].send(data[: self.piece if len(data) < 3000 else None])]
                 except BlockingIOError:
                     pass
             self.broker.turn(0.002 if self.broker.paced else 0)
@@ -115,17 +122,17 @@ class BrokerMachine(RuleBasedStateMachine):
     def topic(self, name: str):
         return self.broker.registry.by_name[name.encode()]
 
-    @rule(target=watchers, count=st.integers(1, 2))
-    def arrive(self, count):
-        new = [self.watcher() for _ in range(count)]
-        self.open += new
-        self.all += new
-        return multiple(*new)
+    @precondition(lambda self: len(self.open) < MOST_WATCHERS)
+    @rule(target=watchers, names=st.lists(st.sampled_from([*TOPICS, *FANOUTS]), min_size=1, max_size=3))
+    def arrive(self, names):
+        new = self.watcher()
+        self.open.append(new)
+        self.all.append(new)
+        for name in names:
+            self.subscribe(new, name)
+        return new
 
-    @rule(
-        name=st.sampled_from(list(TOPICS)),
-        sizes=st.lists(st.sampled_from([8, 8, 9, 100, 1000, 5000, 70_000, 150_000]), min_size=1, max_size=12),
-    )
+    @rule(name=st.sampled_from([*TOPICS, *FANOUTS]), sizes=st.lists(SIZES, min_size=1, max_size=12))
     def publish(self, name, sizes):
         for size in sizes:
             payload = struct.pack("<Q", self.next[name]) + bytes(size - 8)
@@ -135,38 +142,33 @@ class BrokerMachine(RuleBasedStateMachine):
 
     @rule(watcher=watchers, name=st.sampled_from(list(TOPICS)))
     def subscribe(self, watcher, name):
-        if watcher.open:
-            published = self.topic(name).published
-            watcher.socket.send(frame(SUBSCRIBE, name))
-            windows = watcher.windows[name]
-            if not windows or windows[-1][1] is not None:
-                windows.append([published, None])
-            self.settle()
+        published = self.topic(name).published
+        watcher.socket.send(frame(SUBSCRIBE, name))
+        windows = watcher.windows[name]
+        if not windows or windows[-1][1] is not None:
+            windows.append([published, None])
+        self.settle()
 
     @rule(watcher=watchers, name=st.sampled_from(list(TOPICS)))
     def unsubscribe(self, watcher, name):
-        if watcher.open:
-            published = self.topic(name).published
-            watcher.socket.send(frame(UNSUBSCRIBE, name))
-            windows = watcher.windows[name]
-            if windows and windows[-1][1] is None:
-                windows[-1][1] = published
-            self.settle()
+        published = self.topic(name).published
+        watcher.socket.send(frame(UNSUBSCRIBE, name))
+        windows = watcher.windows[name]
+        if windows and windows[-1][1] is None:
+            windows[-1][1] = published
+        self.settle()
 
-    @rule(watcher=watchers, size=st.sampled_from([1, 100, 3000, 20_000, 500_000]))
+    @rule(watcher=watchers, size=st.sampled_from([1, 100, 1000, 3000, 5000, 20_000, 500_000]))
     def read(self, watcher, size):
-        if watcher.open:
-            self.take(watcher, size)
-            self.settle()
+        self.take(watcher, size)
+        self.settle()
 
-    @rule(watcher=watchers)
+    @rule(watcher=consumes(watchers))
     def leave(self, watcher):
-        if watcher.open:
-            watcher.open = False
-            self.open.remove(watcher)
-            watcher.socket.close()
-            self.worker_closed |= any(watcher.windows[name] for name in ("work", "lossy"))
-            self.settle()
+        self.open.remove(watcher)
+        watcher.socket.close()
+        self.worker_closed |= any(watcher.windows[name] for name in ("work", "lossy"))
+        self.settle()
 
     def take(self, watcher, size) -> int:
         try:
@@ -204,13 +206,21 @@ class BrokerMachine(RuleBasedStateMachine):
     def it_balances(self):
         if not hasattr(self, "broker"):
             return
-        for name, settings_ in TOPICS.items():
+        for name in FANOUTS:
             topic = self.topic(name)
+            assert topic.copies + topic.dropped_no_subscriber >= topic.published
+            assert topic.depth >= 0
+            assert topic.depth == sum(
+                s.depth for peer in self.broker.peers.values() for s in peer.subscriptions.values() if s.topic is topic
+            )
+        for name, (routing, overflow) in TOPICS.items():
+            topic = self.topic(name)
+            assert not topic.waiting or topic.room() <= 0, "a publisher waits for nothing"
             assert topic.copies == topic.delivered + topic.lagged + topic.dropped_disconnected + topic.depth
-            assert topic.high_water <= BUFFER
-            if settings_.routing == "Queue":
+            assert topic.high_water <= self.size
+            if routing == "Queue":
                 assert topic.copies == topic.published
-            if settings_.overflow == "block":
+            if overflow == "block":
                 assert topic.lagged == 0
             else:
                 assert topic.published == self.next[name], "nobody waits for a topic that drops"
@@ -222,19 +232,27 @@ class BrokerMachine(RuleBasedStateMachine):
         while sum(self.take(watcher, 1 << 20) for watcher in self.open):
             self.settle()
         for watcher in self.open:
-            assert not watcher.buffer, "half a frame was delivered"
-            for name in FANOUTS:
-                mine = watcher.peer.subscriptions.get(name.encode())
-                untold = mine.lost if mine else 0  # dropped, and no message came after that
-                assert watcher.due[name] + untold == len(watcher.expected(name, self.topic(name).published))
-        for name in ("work", "lossy"):
-            got = [number for watcher in self.all for number in watcher.got[name]]
-            assert len(got) == len(set(got)), "a message of a queue was delivered twice"
-            if self.topic(name).subscriptions and not self.worker_closed:
-                lost = sum(watcher.lost[name] for watcher in self.all)
-                assert len(got) + lost == self.topic(name).published == self.next[name]
+            self.has_everything(watcher)
+        assert all(self.topic(name).depth == 0 for name in FANOUTS)
+        if len(self.open) == len(self.all):
+            for name in TOPICS:
+                told = sum(len(watcher.got[name]) for watcher in self.all)
+                assert self.topic(name).delivered == told, "counted is what was delivered"
         if any(watcher.windows["blocks"] for watcher in self.all):
             assert self.topic("blocks").published == self.next["blocks"], "the publisher still waits for nobody"
+        self.empty_queues()
+        for end in [*self.publishers.values(), *(watcher.socket for watcher in self.all)]:
+            end.close()
+        self.settle_closed()
+
+    def has_everything(self, watcher):
+        assert not watcher.buffer, "half a frame was delivered"
+        for name in FANOUTS:
+            mine = watcher.peer.subscriptions.get(name.encode())
+            untold = mine.lost if mine else 0  # dropped, and no message came after that
+            assert watcher.due[name] + untold == len(watcher.expected(name, self.topic(name).published))
+
+    def empty_queues(self):
         last = self.watcher()
         self.all.append(last)
         last.socket.send(frame(SUBSCRIBE, "work") + frame(SUBSCRIBE, "lossy"))
@@ -242,11 +260,12 @@ class BrokerMachine(RuleBasedStateMachine):
         while self.take(last, 1 << 20):
             self.settle()
         for name in ("work", "lossy"):
-            if not any(s.depth for s in self.topic(name).subscriptions):
-                assert (self.topic(name).depth, self.topic(name).published) == (0, self.next[name])
-        for end in [*self.publishers.values(), *(watcher.socket for watcher in self.all)]:
-            end.close()
-        self.settle_closed()
+            topic = self.topic(name)
+            assert (topic.depth, topic.published) == (0, self.next[name])
+            got = [number for watcher in self.all for number in watcher.got[name]]
+            assert len(got) == len(set(got)), "a message of a queue was delivered twice"
+            if not self.worker_closed:
+                assert len(got) + sum(watcher.lost[name] for watcher in self.all) == topic.published
 
     def settle_closed(self):
         for _ in range(200):
@@ -267,8 +286,8 @@ def small_socket_buffers(monkeypatch):
 
 TestBroker = BrokerMachine.TestCase
 TestBroker.settings = settings(
-    max_examples=100,
-    stateful_step_count=30,
+    max_examples=120,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would take minutes
@@ -277,7 +296,7 @@ TestBroker.settings = settings(
 
 def test_a_ping_is_answered_while_others_wait():
     machine = BrokerMachine()
-    machine.start(1000, 0)
+    machine.start(1000, 0, 5, 1 << 20)
     watcher = machine.watcher()
     machine.open, machine.all = [watcher], [watcher]
     machine.subscribe(watcher, "blocks")
