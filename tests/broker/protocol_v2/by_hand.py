@@ -225,6 +225,7 @@ WRONG = {
     "bytes after the payload": _RIGHT + b"\0",
     "bytes after a payload without a checksum": RIGHT["trade without a checksum"] + b"\0\0",
     "stray byte": message(1, 2, 1, _PAYLOAD + b"\7"),
+    "stray marker": message(1, 2, 1, _PAYLOAD + b"\xff"),
     "value beyond the payload": message(1, 2, 1, struct.pack("<BB", 8, 200) + bytes(199)),
     "extended value beyond the payload": message(1, 2, 1, extended(200, bytes(300))[:-1]),
     "extended front cut": message(1, 2, 1, b"\xff\x00\x03\x98"),
