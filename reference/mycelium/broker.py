@@ -13,9 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reference.mycelium import wire
+from reference.mycelium.closing import hang_up
 from reference.mycelium.config import Settings, TopicSettings
 from reference.mycelium.memory import Block
-from reference.mycelium.peer import Peer, hang_up
+from reference.mycelium.peer import Peer
 from reference.mycelium.statistics import Traffic
 from reference.mycelium.topics import Topic
 
@@ -96,7 +97,7 @@ class Broker:
     def turn(self, timeout: float | None) -> None:
         """Give every socket that is ready its turn, waiting for the first of them up to `timeout` seconds."""
         soon = self._soon
-        for fd, events in self.epoll.poll(0 if soon else timeout, _EVENTS):
+        for fd, events in self.epoll.poll(0 if soon or self._doomed else timeout, _EVENTS):
             handler = self.handlers.get(fd)
             if handler is None:
                 continue  # it was closed earlier in this turn

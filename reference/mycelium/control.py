@@ -94,7 +94,6 @@ class Control:
             self._told = True
             for peer in list(broker.peers.values()):
                 peer.close_with(wire.ErrorCode.SHUTTING_DOWN, "the broker is shutting down")
-            broker.soon(lambda: None)  # those that have nothing to read are released in the next turn
         if over or (self._told and not broker.peers):
             if left := sum(topic.depth for topic in broker.registry.by_number):
                 _log.warning("%d messages were not delivered before the end", left)

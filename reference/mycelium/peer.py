@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from reference.mycelium import wire
+from reference.mycelium.closing import hang_up
 from reference.mycelium.kernels import BAD, INCOMPLETE, OTHER, restore, scan, skip
 from reference.mycelium.memory import BLOCK_BYTES, Block
 from reference.mycelium.topics import Subscription, Topic
@@ -345,14 +346,3 @@ class Peer:
             mine = cut is not None and cut.subscription is subscription
             subscription.topic.forget(subscription, cut if mine else None)
         self.subscriptions.clear()
-
-
-def hang_up(connection: socket.socket, scratch: memoryview) -> None:
-    """Close so that the other end sees an orderly end: what it sent and nobody read would reset the connection."""
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-        while connection.recv_into(scratch):
-            pass
-    except OSError:
-        pass  # it is gone already
-    connection.close()

@@ -70,7 +70,7 @@ class Subscription:
             lost += entry.lost
             self.entries.popleft()
             entry.block = None
-            self.outbox.bury(entry)
+            self.outbox.bury()
         if self.entries:
             self.entries[0].lost += lost
         else:

@@ -161,6 +161,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
     yield go
     for broker in started:
         broker.end()
+        assert "Traceback" not in broker.log.read_text(), broker.log.read_text()
 
 
 @pytest.fixture

@@ -197,6 +197,18 @@ def test_a_publisher_is_paced_by_its_readers_but_not_for_ever():
     assert not inside.broker.paced
 
 
+def test_one_that_is_closed_between_two_polls_is_released_without_another_event():
+    inside = Inside(batch=1)
+    client, peer = inside.connect()
+    client.send(frame(PING) + bytes(4))
+    inside.turns(1)  # the second frame ends it, after the last event of this turn
+    assert peer.fd in inside.broker.peers
+    begun = time.monotonic()
+    inside.broker.turn(5)
+    assert peer.fd not in inside.broker.peers
+    assert time.monotonic() - begun < 1
+
+
 def test_a_mistake_of_the_program_ends_one_connection(monkeypatch, caplog):
     inside = Inside()
     victim, _ = inside.connect()

@@ -78,8 +78,8 @@ class ModernPages(Pages):
 class AbortingControl(Control):
     """Ends at once, whatever there is to deliver."""
 
-    def _busy(self) -> bool:
-        return False
+    def _end_when_drained(self) -> None:
+        self.broker.stop()
 
 
 class ForgettingControl(Control):
