@@ -8,7 +8,9 @@ import pytest
 
 from reference.mycelium.defects import Defect
 from tests.mycelium import shown_messages, shown_peers, shown_running
+from tests.mycelium.client import Closed
 from tests.mycelium.showing import ALONE, WRONG, start
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 SHOWN = (shown_messages, shown_peers, shown_running)  # importing them fills the two tables
@@ -22,9 +24,11 @@ def healthy(tmp_path_factory):
 
 
 def without_clients(broker):
+    """Close all clients and wait until the broker has forgotten them."""
     for client in broker.clients:
         client.close()
     broker.clients.clear()
+    until(lambda: broker.stats()["connections"]["active"] == 1, "the clients to be gone", not_yet=(OSError, Closed))
 
 
 def test_every_switch_is_shown_here():
