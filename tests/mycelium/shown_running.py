@@ -22,7 +22,7 @@ from tests.waiting import until
 @shows(Defect.LOSES_BUFFER_ON_DRAIN, alone=True)
 def loses_buffer(broker):
     subscriber, publisher = broker.subscriber("market_data"), broker.client()
-    publisher.publish("market_data", *numbered(5000, 1000))
+    publisher.publish("market_data", *numbered(40_000, 1000))  # more than can be read before the signal is seen
     publisher.until_pong()
     broker.process.send_signal(signal.SIGTERM)
     got = 0
@@ -31,7 +31,7 @@ def loses_buffer(broker):
             got += 1
     except Closed:
         pass
-    return got < 5000
+    return got < 40_000
 
 
 @shows(Defect.LEAVES_SOCKET, alone=True)
