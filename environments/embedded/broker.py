@@ -18,7 +18,7 @@ from environments.embedded.processes import EmbeddedService, Home, Keeper
 from environments.embedded.system import EmbeddedSystem
 from environments.errors import EnvironmentProblem
 from environments.sections.broker import BrokerProgram
-from environments.system import BrokerAddresses, LinkCondition, ServiceControl, ServiceFacts
+from environments.system import BrokerAddresses, ServiceControl, ServiceFacts
 
 REFERENCE = ROOT / "reference" / "mycelium" / "__main__.py"
 CONFIGURATION = Path(__file__).with_name("broker.toml")
@@ -146,14 +146,6 @@ class EmbeddedBroker(EmbeddedSystem):
         broker.configure(configuration)
         broker.start()
         return Instance(broker, self.keeper)
-
-    def set_link(self, link: str, condition: LinkCondition | None) -> None:
-        """See `System.set_link`."""
-        self.link_proxy.links.set_link(link, condition)
-
-    def link_counters(self, link: str) -> Mapping[str, int]:
-        """See `System.link_counters`."""
-        return self.link_proxy.links.counters(link)
 
     def keep(self, results: Path) -> str:
         """See `System.keep`."""

@@ -225,15 +225,7 @@ class EmbeddedCluster(EmbeddedSystem):
         keeper = self.keeper.detach()
         return kept.describe_cluster(self.addresses, self.capabilities, self.directory, keeper, results)
 
-    # -- faults and facts ----------------------------------------------------------------------------------
-
-    def set_link(self, link: str, condition: LinkCondition | None) -> None:
-        """See `ClusterSystem.set_link`."""
-        self.link_proxy.links.set_link(link, condition)
-
-    def link_counters(self, link: str) -> Mapping[str, int]:
-        """See `ClusterSystem.link_counters`."""
-        return self.link_proxy.links.counters(link)
+    # -- facts ---------------------------------------------------------------------------------------------
 
     def _fingerprint(self) -> list[ServiceFacts]:
         found, members = self.found, self.members.values()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
 
 from environments.config import EnvironmentFile
+from environments.embedded.links import LinkProxy
 from environments.embedded.ports import HOST, Ports, is_free
 from environments.embedded.processes import EmbeddedService, Home, Keeper, wait_until
 from environments.errors import EnvironmentProblem
-from environments.system import Endpoint
+from environments.system import Endpoint, LinkCondition
 
 START_DEADLINE = 60.0  # seconds, times the file's multiplier; 4 to 6 s is usual
 _LABEL = "acceptance-"
@@ -25,6 +26,8 @@ class EmbeddedSystem:
         environment: of the run.
         results: this run's artifacts; the services' logs go below.
     """
+
+    link_proxy: LinkProxy  # made by `compose`
 
     def __init__(self, environment: EnvironmentFile, results: Path) -> None:
         self.environment = environment
@@ -71,6 +74,14 @@ class EmbeddedSystem:
         if self.directory.exists():
             left.append(f"directory {self.directory} is still there")
         return left
+
+    def set_link(self, link: str, condition: LinkCondition | None) -> None:
+        """See `System.set_link`."""
+        self.link_proxy.links.set_link(link, condition)
+
+    def link_counters(self, link: str) -> Mapping[str, int]:
+        """See `System.link_counters`."""
+        return self.link_proxy.links.counters(link)
 
     def endpoint(self, port: int | None = None) -> Endpoint:
         """An address on loopback: of this port, or of a free one."""
