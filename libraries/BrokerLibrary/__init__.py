@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from BrokerLibrary.keywords import BrokerLibrary
+    from BrokerLibrary.keywords.library import BrokerLibrary
 
 __all__ = ["BrokerLibrary"]
 
@@ -17,7 +17,7 @@ __all__ = ["BrokerLibrary"]
 def __getattr__(name: str) -> Any:
     """Import the keyword class at its first use."""
     if name == "BrokerLibrary":
-        from BrokerLibrary.keywords import BrokerLibrary
+        from BrokerLibrary.keywords.library import BrokerLibrary
 
         return BrokerLibrary
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

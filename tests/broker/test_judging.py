@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from BrokerLibrary import account_keywords, configuration_keywords, reliability_keywords, subscription_keywords, victims
-from BrokerLibrary.account_keywords import FANOUT, QUEUE, AccountKeywords, Books, Moment
+from BrokerLibrary import victims
 from BrokerLibrary.configuration import WrongConfiguration
-from BrokerLibrary.configuration_keywords import Attempted, ConfigurationKeywords
 from BrokerLibrary.doubles import Double
 from BrokerLibrary.innocents import Innocents
-from BrokerLibrary.lifecycle_keywords import ended_within
+from BrokerLibrary.keywords import account, configuration, reliability, subscription
+from BrokerLibrary.keywords.account import FANOUT, QUEUE, AccountKeywords, Books, Moment
+from BrokerLibrary.keywords.configuration import Attempted, ConfigurationKeywords
+from BrokerLibrary.keywords.lifecycle import ended_within
+from BrokerLibrary.keywords.reliability import ReliabilityKeywords
+from BrokerLibrary.keywords.subscription import Leaver, SubscriptionKeywords
 from BrokerLibrary.numbered import compose
 from BrokerLibrary.records import Acknowledged, Delivery, Session
-from BrokerLibrary.reliability_keywords import ReliabilityKeywords
 from BrokerLibrary.stats import TOPIC_COUNTERS, samples
-from BrokerLibrary.subscription_keywords import Leaver, SubscriptionKeywords
 from measurement.verdicts import Inconclusive
 from oracles.messages import MessageId
 
@@ -27,7 +28,7 @@ Fake: Any = SimpleNamespace
 
 @pytest.fixture(autouse=True)
 def silent(monkeypatch):
-    for module in (account_keywords, configuration_keywords, reliability_keywords, subscription_keywords):
+    for module in (account, configuration, reliability, subscription):
         monkeypatch.setattr(module, "say", lambda text: None)
 
 

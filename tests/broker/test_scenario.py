@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from BrokerLibrary import market, service_keywords
+from BrokerLibrary import market
+from BrokerLibrary.keywords import service
+from BrokerLibrary.keywords.service import Published, ServiceKeywords, expected_receivers
 from BrokerLibrary.market import CONSUMERS, SIGNAL, Event, scenario
 from BrokerLibrary.protocol_v2.header import Domain
 from BrokerLibrary.protocol_v2.layouts import Trade
 from BrokerLibrary.protocol_v2.messages import build, parse
-from BrokerLibrary.service_keywords import Published, ServiceKeywords, expected_receivers
 from BrokerLibrary.services.events import described, to_tlv
 from BrokerLibrary.services.kinds import KINDS, TOPIC_OF_DOMAIN
 from BrokerLibrary.services.strategy import FlashArbitrage
 
 EVENTS = scenario()
 Fake: Any = SimpleNamespace
-NAMES = (*CONSUMERS, "polygon_adapter", "kraken_collector", *service_keywords.WATCHERS)
+NAMES = (*CONSUMERS, "polygon_adapter", "kraken_collector", *service.WATCHERS)
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: f"{event.source}-{event.type}")
@@ -87,7 +88,7 @@ ORDER = next(event for event in EVENTS if event.topic == "execution")
 
 @pytest.fixture(autouse=True)
 def silent(monkeypatch):
-    monkeypatch.setattr(service_keywords, "say", lambda text: None)
+    monkeypatch.setattr(service, "say", lambda text: None)
 
 
 def test_a_right_run_passes():

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from BrokerLibrary.codec_rate_keywords import CodecRateKeywords, CodecRates
+from BrokerLibrary.keywords.codec_rate import CodecRateKeywords, CodecRates
 from BrokerLibrary.protocol_v2 import workload
 from LoadLibrary.rate import Rate
 from tests.broker.load.conftest import records, values

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from BrokerLibrary.latency_keywords import LatencyKeywords, Loaded
+from BrokerLibrary.keywords.latency import LatencyKeywords, Loaded
+from BrokerLibrary.keywords.load import LoadKeywords
+from BrokerLibrary.keywords.load_taken import Taken
 from BrokerLibrary.load import results
 from BrokerLibrary.load.plans import Paced
 from BrokerLibrary.load.turns import Turns
-from BrokerLibrary.load_keywords import LoadKeywords
-from BrokerLibrary.load_taken import Taken
 from LoadLibrary.rate import Rate
 from measurement.verdicts import Inconclusive
 from tests.broker.load.conftest import records, values

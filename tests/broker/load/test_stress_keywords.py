@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from BrokerLibrary import load_session
+from BrokerLibrary.keywords import load_session
+from BrokerLibrary.keywords.stress import Rounds, Slow, StressKeywords, Sustained
 from BrokerLibrary.load import results, slow
 from BrokerLibrary.load.plans import Broker, Paced
-from BrokerLibrary.stress_keywords import Rounds, Slow, StressKeywords, Sustained
 from measurement.verdicts import Inconclusive
 from tests.broker.load.conftest import records, values
 from tests.broker.load.made import ORIGIN, SECOND, delivered, durations, outcome, sent

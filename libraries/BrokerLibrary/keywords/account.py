@@ -10,9 +10,9 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from BrokerLibrary import stats
-from BrokerLibrary.base import on_test_end, own_broker, say
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.configuration import Topic, configuration
+from BrokerLibrary.keywords.base import on_test_end, own_broker, say
 from BrokerLibrary.wire import ErrorCode
 from environments.system import BrokerInstance
 from measurement.verdicts import Inconclusive

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from BrokerLibrary import load_session
-from BrokerLibrary.base import say
-from BrokerLibrary.latency_keywords import Loaded
+from BrokerLibrary.keywords import load_session
+from BrokerLibrary.keywords.base import say
+from BrokerLibrary.keywords.latency import Loaded
+from BrokerLibrary.keywords.load_taken import Taken, forget, passed_on, record
 from BrokerLibrary.load import results
 from BrokerLibrary.load.outcome import StageOutcome
 from BrokerLibrary.load.plans import as_fast_as_taken
 from BrokerLibrary.load.turns import MICROSECONDS
-from BrokerLibrary.load_taken import Taken, forget, passed_on, record
 from EnvironmentLibrary import context
 from LoadLibrary.measure import Busy, leave_record
 from LoadLibrary.rate import Rate

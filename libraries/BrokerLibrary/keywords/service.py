@@ -13,11 +13,11 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from BrokerLibrary import market, stats
-from BrokerLibrary.account_keywords import settled
-from BrokerLibrary.base import STANDARD_ROUTING, on_test_end, say, scaled
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.doubles import START_SECONDS, Double, Line
 from BrokerLibrary.exchange import wait
+from BrokerLibrary.keywords.account import settled
+from BrokerLibrary.keywords.base import STANDARD_ROUTING, on_test_end, say, scaled
 from BrokerLibrary.market import CONSUMERS, PRODUCERS, Event
 from EnvironmentLibrary.context import record_value, timed
 from environments.system import broker

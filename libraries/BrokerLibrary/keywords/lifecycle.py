@@ -9,7 +9,9 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from BrokerLibrary.base import (
+from BrokerLibrary.configuration import Topic, configuration
+from BrokerLibrary.exchange import Exchange
+from BrokerLibrary.keywords.base import (
     POLL_SECONDS,
     answers,
     await_answer,
@@ -21,8 +23,6 @@ from BrokerLibrary.base import (
     say,
     scaled,
 )
-from BrokerLibrary.configuration import Topic, configuration
-from BrokerLibrary.exchange import Exchange
 from BrokerLibrary.stats import counter
 from BrokerLibrary.traffic import Traffic
 from BrokerLibrary.wire import ErrorCode

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from BrokerLibrary.base import STANDARD_ROUTING, new_exchange, require_right, say, scaled
 from BrokerLibrary.exchange import Exchange
+from BrokerLibrary.keywords.base import STANDARD_ROUTING, new_exchange, require_right, say, scaled
 from EnvironmentLibrary.context import record_value, timed
 from environments.system import running
 from measurement.verdicts import Inconclusive

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 from robot.api.deco import keyword
 
-from BrokerLibrary.base import say
-from BrokerLibrary.load_session import settle
+from BrokerLibrary.keywords.base import say
+from BrokerLibrary.keywords.load_session import settle
 from BrokerLibrary.protocol_v2 import batched, workload
 from BrokerLibrary.protocol_v2.layouts import Trade
 from EnvironmentLibrary import context

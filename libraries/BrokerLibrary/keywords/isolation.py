@@ -9,15 +9,15 @@ from pathlib import Path
 from robot.api.deco import keyword
 
 from BrokerLibrary import victims
-from BrokerLibrary.account_keywords import settled
-from BrokerLibrary.base import POLL_SECONDS, STANDARD_ROUTING, new_exchange, on_test_end, say, scaled
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.doubles import Double
 from BrokerLibrary.exchange import wait
 from BrokerLibrary.innocents import Innocents
-from BrokerLibrary.refusal_keywords import undisturbed
+from BrokerLibrary.keywords.account import settled
+from BrokerLibrary.keywords.base import POLL_SECONDS, STANDARD_ROUTING, new_exchange, on_test_end, say, scaled
+from BrokerLibrary.keywords.refusal import undisturbed
+from BrokerLibrary.keywords.subscription import await_more, gaps, number_of
 from BrokerLibrary.stats import counter
-from BrokerLibrary.subscription_keywords import await_more, gaps, number_of
 from environments.system import broker
 from measurement.verdicts import Inconclusive
 from TemporalLibrary.core import wait_until

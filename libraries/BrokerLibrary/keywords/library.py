@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from robot.api.deco import keyword, library
 
-from BrokerLibrary.account_keywords import AccountKeywords
-from BrokerLibrary.base import undo_all
-from BrokerLibrary.codec_rate_keywords import CodecRateKeywords
-from BrokerLibrary.compatibility_keywords import CompatibilityKeywords
-from BrokerLibrary.configuration_keywords import ConfigurationKeywords
-from BrokerLibrary.delivery_keywords import DeliveryKeywords
-from BrokerLibrary.isolation_keywords import IsolationKeywords
-from BrokerLibrary.latency_keywords import LatencyKeywords
-from BrokerLibrary.lifecycle_keywords import LifecycleKeywords
-from BrokerLibrary.load_keywords import LoadKeywords
-from BrokerLibrary.recovery_keywords import RecoveryKeywords
-from BrokerLibrary.refusal_keywords import RefusalKeywords
-from BrokerLibrary.reliability_keywords import ReliabilityKeywords
-from BrokerLibrary.service_keywords import ServiceKeywords
-from BrokerLibrary.stress_keywords import StressKeywords
-from BrokerLibrary.subscription_keywords import SubscriptionKeywords
+from BrokerLibrary.keywords.account import AccountKeywords
+from BrokerLibrary.keywords.base import undo_all
+from BrokerLibrary.keywords.codec_rate import CodecRateKeywords
+from BrokerLibrary.keywords.compatibility import CompatibilityKeywords
+from BrokerLibrary.keywords.configuration import ConfigurationKeywords
+from BrokerLibrary.keywords.delivery import DeliveryKeywords
+from BrokerLibrary.keywords.isolation import IsolationKeywords
+from BrokerLibrary.keywords.latency import LatencyKeywords
+from BrokerLibrary.keywords.lifecycle import LifecycleKeywords
+from BrokerLibrary.keywords.load import LoadKeywords
+from BrokerLibrary.keywords.recovery import RecoveryKeywords
+from BrokerLibrary.keywords.refusal import RefusalKeywords
+from BrokerLibrary.keywords.reliability import ReliabilityKeywords
+from BrokerLibrary.keywords.service import ServiceKeywords
+from BrokerLibrary.keywords.stress import StressKeywords
+from BrokerLibrary.keywords.subscription import SubscriptionKeywords
 from LoadLibrary.rate import Rate
 
 

@@ -12,7 +12,11 @@ from pathlib import Path
 from robot.api import logger
 from robot.api.deco import keyword
 
-from BrokerLibrary.base import (
+from BrokerLibrary.client import BrokerClient, Refused
+from BrokerLibrary.configuration import Topic, WrongConfiguration, configuration, wrong_configurations
+from BrokerLibrary.exchange import Exchange, wait
+from BrokerLibrary.innocents import Innocents
+from BrokerLibrary.keywords.base import (
     POLL_SECONDS,
     answers,
     await_answer,
@@ -25,14 +29,10 @@ from BrokerLibrary.base import (
     say,
     scaled,
 )
-from BrokerLibrary.client import BrokerClient, Refused
-from BrokerLibrary.configuration import Topic, WrongConfiguration, configuration, wrong_configurations
-from BrokerLibrary.exchange import Exchange, wait
-from BrokerLibrary.innocents import Innocents
-from BrokerLibrary.lifecycle_keywords import ended_within
+from BrokerLibrary.keywords.lifecycle import ended_within
+from BrokerLibrary.keywords.subscription import await_more
 from BrokerLibrary.raw import RawConnection
 from BrokerLibrary.stats import counter
-from BrokerLibrary.subscription_keywords import await_more
 from BrokerLibrary.wire import ErrorCode
 from environments.system import BrokerInstance
 from measurement.verdicts import Inconclusive

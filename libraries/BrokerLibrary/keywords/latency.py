@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from BrokerLibrary import load_session
-from BrokerLibrary.base import say
+from BrokerLibrary.keywords import load_session
+from BrokerLibrary.keywords.base import say
+from BrokerLibrary.keywords.load_taken import SIZE, Taken, maximum_rate, record
 from BrokerLibrary.load import results
 from BrokerLibrary.load.outcome import StageOutcome
 from BrokerLibrary.load.plans import Paced, by_intended_starts
 from BrokerLibrary.load.turns import MICROSECONDS, take_turns
-from BrokerLibrary.load_taken import SIZE, Taken, maximum_rate, record
 from EnvironmentLibrary import context
 from LoadLibrary.measure import Busy, leave_record
 from LoadLibrary.rate import Rate

@@ -9,12 +9,12 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from BrokerLibrary.base import POLL_SECONDS, answers, new_exchange, on_test_end, require_right, say, scaled
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.exchange import Exchange, wait
+from BrokerLibrary.keywords.base import POLL_SECONDS, answers, new_exchange, on_test_end, require_right, say, scaled
+from BrokerLibrary.keywords.subscription import acked_so_far, await_more
 from BrokerLibrary.records import SWIFT, Delivery
 from BrokerLibrary.stats import counter
-from BrokerLibrary.subscription_keywords import acked_so_far, await_more
 from BrokerLibrary.traffic import Traffic
 from EnvironmentLibrary.context import criterion, record_value
 from measurement.verdicts import Inconclusive

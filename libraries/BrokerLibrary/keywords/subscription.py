@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from robot.api.deco import keyword
 
-from BrokerLibrary.base import STANDARD_ROUTING, new_exchange, on_test_end, require_right, say, scaled
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.exchange import Exchange, wait
+from BrokerLibrary.keywords.base import STANDARD_ROUTING, new_exchange, on_test_end, require_right, say, scaled
 from BrokerLibrary.numbered import identity_of
 from BrokerLibrary.protocol_v2 import samples
 from BrokerLibrary.traffic import Traffic

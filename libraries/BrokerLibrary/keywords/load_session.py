@@ -11,7 +11,7 @@ from typing import Self
 import psutil
 from robot.api import logger
 
-from BrokerLibrary.base import say
+from BrokerLibrary.keywords.base import say
 from BrokerLibrary.load.crew import Crew
 from BrokerLibrary.load.plans import Broker, RawRelay
 from environments.system import BrokerInstance, broker

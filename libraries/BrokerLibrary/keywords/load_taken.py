@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from BrokerLibrary import load_session
+from BrokerLibrary.keywords import load_session
 from BrokerLibrary.load import results
 from BrokerLibrary.load.plans import as_fast_as_taken
 from BrokerLibrary.load.turns import Turns, take_turns

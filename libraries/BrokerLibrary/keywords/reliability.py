@@ -9,17 +9,17 @@ from itertools import groupby
 
 from robot.api.deco import keyword
 
-from BrokerLibrary.base import POLL_SECONDS, answers, new_exchange, on_test_end, say, scaled
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.connection import ConnectionLost
 from BrokerLibrary.exchange import Exchange
 from BrokerLibrary.fuzz import attack, damaged_frames
 from BrokerLibrary.innocents import Innocents
+from BrokerLibrary.keywords.base import POLL_SECONDS, answers, new_exchange, on_test_end, say, scaled
+from BrokerLibrary.keywords.refusal import undisturbed
+from BrokerLibrary.keywords.subscription import await_more, gaps, number_of
 from BrokerLibrary.raw import RawConnection
 from BrokerLibrary.records import SWIFT
-from BrokerLibrary.refusal_keywords import undisturbed
 from BrokerLibrary.stats import counter
-from BrokerLibrary.subscription_keywords import await_more, gaps, number_of
 from BrokerLibrary.wire import ErrorCode
 from environments.system import broker, running
 from measurement.verdicts import Inconclusive

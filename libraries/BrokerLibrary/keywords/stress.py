@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from BrokerLibrary import load_session
-from BrokerLibrary.base import own_broker, say
 from BrokerLibrary.configuration import Topic, configuration
+from BrokerLibrary.keywords import load_session
+from BrokerLibrary.keywords.base import own_broker, say
 from BrokerLibrary.load import results, slow
 from BrokerLibrary.load.crew import Stage
 from BrokerLibrary.load.outcome import StageOutcome

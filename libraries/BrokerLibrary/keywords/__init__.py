@@ -1,0 +1,1 @@
+"""The keyword classes, one for each subject; `library.py` joins them into what suites import."""
