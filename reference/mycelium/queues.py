@@ -10,7 +10,7 @@ from reference.mycelium.config import TopicSettings
 from reference.mycelium.kernels import skip, whole
 from reference.mycelium.memory import Block
 from reference.mycelium.outbox import Outbox
-from reference.mycelium.topics import Entry, Subscription, Topic
+from reference.mycelium.topics import Entry, Subscription, Topic, drop_oldest
 
 _PORTION = 64  # messages one subscriber gets in a row
 
@@ -160,19 +160,7 @@ class Queue(Topic):
         self.depth -= count
         self._waiting -= count
         self.lagged += count
-        lost = count
-        while count:
-            entry = self._entries[0]
-            assert entry.block is not None
-            if entry.count > count:
-                entry.start = skip(entry.block.array, entry.start, count)
-                entry.count -= count
-                entry.lost += lost
-                return
-            count -= entry.count
-            lost += entry.lost
-            self._entries.popleft()
-        self._entries[0].lost += lost  # there is one: at least `buffer_size` messages are left
+        drop_oldest(self._entries, count)  # at least `buffer_size` messages are left to remember it
 
     def _dispose(self, subscription: Subscription, cut: Entry | None) -> None:
         """See `Topic._dispose`: the message it has only a part of goes back to the front."""

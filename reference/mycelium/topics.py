@@ -31,6 +31,31 @@ class Entry:
         self.lost = 0  # messages dropped just before this one, of which nobody has been told
 
 
+def drop_oldest(entries: deque[Entry], count: int) -> tuple[int, int]:
+    """Drop messages that wait; the first entry that stays remembers how many.
+
+    Returns:
+        how many entries were emptied, and how many dropped messages no entry is left to remember.
+    """
+    emptied, untold = 0, count
+    while count and entries:
+        first = entries[0]
+        if first.count > count:
+            assert first.block is not None
+            first.start = skip(first.block.array, first.start, count)
+            first.count -= count
+            break
+        count -= first.count
+        untold += first.lost
+        first.block = None
+        entries.popleft()
+        emptied += 1
+    if not entries:
+        return emptied, untold
+    entries[0].lost += untold
+    return emptied, 0
+
+
 class Subscription:
     """One subscriber of one topic, and what waits for it."""
 
@@ -57,24 +82,10 @@ class Subscription:
         self.depth -= count
         self.topic.depth -= count
         self.topic.lagged += count
-        lost = count
-        while count and self.entries:
-            entry = self.entries[0]
-            if entry.count > count:
-                assert entry.block is not None
-                entry.start = skip(entry.block.array, entry.start, count)
-                entry.count -= count
-                entry.lost += lost
-                return
-            count -= entry.count
-            lost += entry.lost
-            self.entries.popleft()
-            entry.block = None
+        emptied, untold = drop_oldest(self.entries, count)
+        self.lost += untold
+        for _ in range(emptied):
             self.outbox.bury()
-        if self.entries:
-            self.entries[0].lost += lost
-        else:
-            self.lost += lost
 
 
 class Topic:
