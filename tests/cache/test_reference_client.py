@@ -17,6 +17,8 @@ from tests.cache.conftest import ROOT, until
 
 pytestmark = pytest.mark.servers
 
+ONE_WAIT = 0.5  # seconds the program gives Redis for an answer
+
 
 def test_a_miss_loads_the_row_and_the_next_read_hits(cache, postgres, ns):
     postgres.put(ns, "k", "v")
@@ -161,11 +163,11 @@ def test_a_redis_that_hangs_costs_one_bounded_wait(cache, redis_server, ns):
     redis_server.signal(signal.SIGSTOP)
     begin = time.monotonic()
     assert cache.read(ns, "k") == ("1", "database")
-    assert time.monotonic() - begin < 0.6
+    assert ONE_WAIT <= time.monotonic() - begin < 2 * ONE_WAIT
     begin = time.monotonic()
     cache.write(ns, "k", "2")
     assert cache.read(ns, "k") == ("2", "database")
-    assert time.monotonic() - begin < 0.2
+    assert time.monotonic() - begin < ONE_WAIT
     redis_server.signal(signal.SIGCONT)
     cache.until_open()
     assert cache.read(ns, "k")[0] == "2"
@@ -174,6 +176,7 @@ def test_a_redis_that_hangs_costs_one_bounded_wait(cache, redis_server, ns):
 
 def test_what_was_written_while_redis_was_down_is_not_hidden_by_old_entries(cache, redis_server, ns):
     cache.write(ns, "k", "old value", "write-through")
+    until(lambda: cache.read(ns, "k") == ("old value", "cache"), "the cache to hold the old value")
     redis_server.kill()
     cache.write(ns, "k", "new value")
     redis_server.start()

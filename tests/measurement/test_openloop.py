@@ -57,7 +57,7 @@ def test_a_generator_that_is_kept_from_sending_shows_as_lag_and_not_as_queue_del
     monkeypatch.setattr("measurement.openloop.time.sleep", lambda seconds: real(seconds + 0.02))
     result = offer(nothing, constant_rate(20, 0.5), workers=8)
     assert result.generator_lag.percentile(50) > 0.015
-    assert result.queue_delay.max < 0.015
+    assert result.queue_delay.percentile(50) < 0.015
 
 
 def test_every_worker_has_an_operation_of_its_own_that_is_closed_in_the_end():

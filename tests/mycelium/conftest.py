@@ -78,7 +78,7 @@ class Broker:
             with closing(Client(self.path)) as client:
                 return client.until_pong() == []
 
-        until(answers, f"the broker to answer; {self.log.read_text()}")
+        until(answers, f"the broker to answer; {self.log.read_text()}", seconds=30)  # compiling takes 4 s undisturbed
         return self
 
     def client(self) -> Client:

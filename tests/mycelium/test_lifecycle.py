@@ -25,11 +25,9 @@ from tests.waiting import until
 pytestmark = pytest.mark.servers
 
 
-def refused(broker, *, seconds=2.0):
+def refused(broker):
     """Return the one line on standard error with which a start was refused."""
-    begun = time.monotonic()
     assert broker.process.wait(10) == 2
-    assert time.monotonic() - begun < seconds
     (line,) = broker.log.read_text().splitlines()
     assert line.startswith("error: ")
     return line
@@ -339,6 +337,11 @@ def test_it_lets_itself_open_as_many_files_as_its_connections_need(start, tmp_pa
 
 def test_it_is_ready_soon(start):
     start().end()  # whatever had to be compiled now is
-    begun = time.monotonic()
-    start()
-    assert time.monotonic() - begun < 1.5
+
+    def seconds(begin):
+        begun = time.monotonic()
+        begin()
+        return time.monotonic() - begun
+
+    imports = seconds(lambda: subprocess.run([sys.executable, "-c", "import numba"], check=True))
+    assert seconds(start) < 4 * imports  # side by side, for a busy machine slows down both; compiling takes 10
