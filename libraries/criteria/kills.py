@@ -20,6 +20,8 @@ class Kill:
     sha: str
     seconds: float
     message: str
+    unsettled: str = ""
+    """Why the same machine could not settle the criterion without the defect; nothing when it passed there."""
 
 
 def read_kills(path: Path = KILLS) -> dict[str, Kill]:

@@ -23,25 +23,26 @@ Trades are built at more than 1 000 000 and parsed at more than 1 600 000 messag
 
 More than 1 000 000 messages of 1 KiB per second pass the broker, and no less than 60 % of what a raw relay passes on
     [Documentation]    One producer, one consumer, another process each (C-03, C-04), 20 rounds of 300 000 messages in
-    ...    turns with the relay (C-02).
+    ...    turns with the relay (C-02). The share is held first: it depends least on the machine.
     [Tags]    MP-02
     ${taken} =    When Messages Are Passed On By Broker And Raw Relay In Turns
     ...    messages=300000    size=1024    rounds=20
     Then Every Message Should Have Come Through Intact    ${taken}
-    And Rate Of The Broker Should Be Above    ${taken}    1 000 000/s
     And Share Of The Raw Relay's Rate Should Be At Least    ${taken}    60
+    And Rate Of The Broker Should Be Above    ${taken}    1 000 000/s
 
 A message takes less than 100 us at p50 and p95 at 1 000 messages per second, at p50 less than 3 times a raw relay's
     [Documentation]    The tickets name no statistic (C-17): p50 and p95 are held, p99 and beyond reported. Counted from
-    ...    the intended start of each message; under load several share a start (C-05).
+    ...    the intended start of each message; under load several share a start (C-05). The ratio is held first: it
+    ...    depends least on the machine.
     [Tags]    MP-03
     ${taken} =    When Messages Are Timed Through Broker And Raw Relay In Turns
     ...    rate=1000/s    duration=${LOAD_DURATION}    size=1024    rounds=5
     ${loaded} =    And Messages Are Timed At Shares Of The Maximum Rate    10    50    90
     ...    duration=${MAXIMUM_RATE_DURATION}    warm_up=${WARM_UP_DURATION}
     Then Every Message Should Have Come Through Intact    ${taken}    ${loaded}
-    And Latency Should Be Below    ${taken}    100 us    50    95
     And Median Should Be Below That Of The Raw Relay Times    ${taken}    3
+    And Latency Should Be Below    ${taken}    100 us    50    95
 
 Each of 50 consumers gets 100 % of 10 000 messages, and the slowest of them more than 10 000 per second
     [Documentation]    All are subscribed before the first message (C-16). The topic buffers more than is sent, so that

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from criteria import Kill, catalogue, read_kills
-from proof.judgement import Executed, Outcome, judge, judge_kill, judge_spared
+from criteria import Criterion, Kill, catalogue, read_kills
+from proof.judgement import Executed, Outcome, judge, judge_canary, judge_kill, judge_spared
 from proof.manifest import Defect, ManifestProblem, load_manifest
 from proof.record import table, update
 from proof.sample import rotating_sample
@@ -101,9 +101,25 @@ def test_a_survivor_loses_its_old_kill() -> None:
     assert update({}, [killed], "2026-01-02", "def")["HA-10"].sha == "def"
 
 
-def test_a_criterion_without_a_kill_is_printed_as_unproven() -> None:
-    from criteria import Criterion
+def test_what_fails_without_a_defect_too_is_not_proven_by_it() -> None:
+    killed = judge_kill("HA-10", "d", "lost", fails("lost"))
+    failed = judge_canary("HA-10", fails("lost"))
+    assert (failed.outcome, failed.is_good) == (Outcome.ERROR, False)
+    assert update({}, [failed, killed], "2026-01-02", "def") == {}
 
+
+def test_what_a_machine_cannot_settle_without_a_defect_is_told_beside_the_kill() -> None:
+    killed = judge_kill("HA-10", "d", "lost", fails("lost"))
+    unsettled = judge_canary("HA-10", fails("INCONCLUSIVE: not met on this machine"))
+    assert (unsettled.outcome, unsettled.is_good) == (Outcome.UNSETTLED, False)
+    kills = update({}, [unsettled, killed], "2026-01-02", "def")
+    assert kills["HA-10"].unsettled == "INCONCLUSIVE: not met on this machine"
+    criterion = Criterion("HA-10", "States a thing", "chaos", "cluster", "004", ("patroni",), ())
+    assert "lost (without the defect: INCONCLUSIVE: " in table([criterion], kills, {})
+    assert judge_canary("HA-10", Executed("PASS", "", 1.0)).is_good
+
+
+def test_a_criterion_without_a_kill_is_printed_as_unproven() -> None:
     criterion = Criterion("HA-10", "States a thing", "chaos", "cluster", "004", ("patroni",), ())
     text = table([criterion], {}, {"d": "why"})
     assert "0 of 1 criteria proven" in text
