@@ -156,7 +156,7 @@ class ReplayingFanout(Fanout):
 
     @property
     def _recent(self) -> deque[bytes]:
-        return self.__dict__.setdefault("_runs", deque(maxlen=5))  # type: ignore[no-any-return]
+        return self.__dict__.setdefault("_runs", deque(maxlen=2000))  # type: ignore[no-any-return]
 
     def subscribe(self, subscription: Subscription) -> None:
         """See `Topic.subscribe`."""
