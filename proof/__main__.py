@@ -15,7 +15,7 @@ from EnvironmentLibrary.fingerprint import git_commit
 from environments.config import EnvironmentFile, load_environment, merged
 from environments.errors import EnvironmentProblem
 from environments.sections.cluster import citus_overlay
-from proof.judgement import Executed, Judgement, Outcome, judge, judge_canary
+from proof.judgement import CANARY, Executed, Judgement, Outcome, judge, judge_spared
 from proof.manifest import ManifestProblem, load_manifest
 from proof.record import TABLE, table, update, write_kills
 from proof.runs import execute
@@ -73,7 +73,7 @@ class Proof:
     def _canary(self, criteria: Sequence[str]) -> None:
         executed = self._execute("canary", {}, criteria) if criteria else {}
         for id_ in criteria:
-            judgement = judge_canary(id_, executed.get(id_))
+            judgement = judge_spared(id_, CANARY, executed.get(id_))
             if not judgement.is_good:
                 self._tell(judgement)
         green = sum(test.status == "PASS" for test in executed.values())

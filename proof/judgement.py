@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from proof.manifest import Defect
@@ -20,7 +20,6 @@ class Outcome(StrEnum):
     SURVIVED = "SURVIVED"
     ERROR = "ERROR"  # nothing was proven: not run, skipped, inconclusive, or failed for another reason
     SPARED = "spared"
-    UNSETTLED = "UNSETTLED"  # without a defect: this machine cannot tell whether the criterion is met
     SKIPPED = "skipped"  # the environment lacks what the criterion needs
 
 
@@ -79,21 +78,13 @@ def judge_kill(criterion: str, defect: str, pattern: str, executed: Executed | N
 
 
 def judge_spared(criterion: str, defect: str, executed: Executed | None) -> Judgement:
-    """Demand that a criterion passed under an unrelated defect."""
+    """Demand that a criterion passed: under an unrelated defect, or under none (the canary)."""
     if executed is None:
         return Judgement(criterion, defect, Outcome.ERROR, 0.0, "its test did not run")
     if executed.status == "PASS":
         return Judgement(criterion, defect, Outcome.SPARED, executed.seconds, "")
     outcome = Outcome.SKIPPED if executed.status == "SKIP" else Outcome.ERROR
     return Judgement(criterion, defect, outcome, executed.seconds, MUST_BE_GREEN + first_line(executed.message))
-
-
-def judge_canary(criterion: str, executed: Executed | None) -> Judgement:
-    """Demand that a criterion passed without a defect; inconclusive speaks neither for it nor for its kills."""
-    judgement = judge_spared(criterion, CANARY, executed)
-    if executed is not None and executed.status == "FAIL" and "INCONCLUSIVE:" in executed.message:
-        return replace(judgement, outcome=Outcome.UNSETTLED)
-    return judgement
 
 
 def judge(name: str, defect: Defect, wanted: set[str], executed: Mapping[str, Executed]) -> list[Judgement]:

@@ -24,7 +24,7 @@ def update(kills: Mapping[str, Kill], judgements: Sequence[Judgement], date: str
     alone = {judgement.criterion: judgement for judgement in judgements if judgement.defect == CANARY}
     for judgement in judgements:
         canary = alone.get(judgement.criterion)
-        if judgement.outcome is Outcome.KILLED and (canary is None or canary.outcome is Outcome.UNSETTLED):
+        if judgement.outcome is Outcome.KILLED and (canary is None or canary.outcome is Outcome.SKIPPED):
             unsettled = canary.message.removeprefix(MUST_BE_GREEN) if canary else ""
             seconds = round(judgement.seconds, 1)
             updated[judgement.criterion] = Kill(judgement.defect, date, sha, seconds, judgement.message, unsettled)

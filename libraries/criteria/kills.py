@@ -21,7 +21,7 @@ class Kill:
     seconds: float
     message: str
     unsettled: str = ""
-    """Why the same machine could not settle the criterion without the defect; nothing when it passed there."""
+    """Why that machine could not settle the criterion without the defect; nothing when it passed."""
 
 
 def read_kills(path: Path = KILLS) -> dict[str, Kill]:

@@ -1,7 +1,8 @@
 """Verdicts have three values: a measurement that settles nothing is neither a pass nor a failure.
 
 `Inconclusive` is an `AssertionError`, so that a test which raises it can never be green; its message begins
-with `INCONCLUSIVE: `, by which reports and the proof tell it from a failure.
+with `INCONCLUSIVE: `, by which reports and the proof tell it from a failure. Where it is the machine that cannot settle
+a criterion, whoever measures there, the criterion is skipped with that reason: `UnfitMachine`.
 """
 
 from __future__ import annotations
@@ -37,12 +38,24 @@ class Inconclusive(AssertionError):
         return str(self).removeprefix(PREFIX)
 
 
+class UnfitMachine(Exception):
+    """The machine lacks what a criterion needs, as was measured beside it: Robot Framework skips the test."""
+
+    ROBOT_SKIP_EXECUTION = True
+    ROBOT_SUPPRESS_NAME = True
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict and the sentence that explains it, with expected and actual value, unit and sample size."""
+    """A verdict and the sentence that explains it, with expected and actual value, unit and sample size.
+
+    Attributes:
+        unfit: the verdict is inconclusive since this machine cannot settle it, see `baseline`.
+    """
 
     verdict: Verdict
     reason: str
+    unfit: bool = False
 
     def require(self) -> None:
         """Do nothing on a pass.
@@ -50,6 +63,7 @@ class Judgement:
         Raises:
             AssertionError: the verdict is fail.
             Inconclusive: the verdict is inconclusive.
+            UnfitMachine: it is, and never will be another on this machine.
         """
         match self.verdict:
             case Verdict.PASS:
@@ -57,7 +71,7 @@ class Judgement:
             case Verdict.FAIL:
                 raise AssertionError(self.reason)
             case Verdict.INCONCLUSIVE:
-                raise Inconclusive(self.reason)
+                raise UnfitMachine(self.reason) if self.unfit else Inconclusive(self.reason)
 
     def __bool__(self) -> bool:
         """Refuse to be a truth value: three values do not fit in two.

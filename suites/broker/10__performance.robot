@@ -1,7 +1,7 @@
 *** Settings ***
 Documentation     How fast codec and broker are. Messages are built, sent, read and checked by processes of a load
 ...               driver, every byte of every message; a raw relay in the broker's place says what this machine can do.
-...               An absolute target that the relay misses too is reported as not met on this machine, never as passed.
+...               An absolute target that the relay shows to be out of reach is not met on this machine: skipped, not passed.
 
 Resource          ../../resources/broker.resource
 
@@ -29,7 +29,7 @@ More than 1 000 000 messages of 1 KiB per second pass the broker, and no less th
     ...    messages=300000    size=1024    rounds=20
     Then Every Message Should Have Come Through Intact    ${taken}
     And Share Of The Raw Relay's Rate Should Be At Least    ${taken}    60
-    And Rate Of The Broker Should Be Above    ${taken}    1 000 000/s
+    And Rate Of The Broker Should Be Above    ${taken}    1 000 000/s    share=60
 
 A message takes less than 100 us at p50 and p95 at 1 000 messages per second, at p50 less than 3 times a raw relay's
     [Documentation]    The tickets name no statistic (C-17): p50 and p95 are held, p99 and beyond reported. Counted from

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from measurement.verdicts import Inconclusive, Judgement, Verdict
+from measurement.verdicts import Inconclusive, Judgement, UnfitMachine, Verdict
 
 
 def test_inconclusive_is_an_assertion_error_whose_message_begins_with_the_word():
@@ -30,6 +30,12 @@ def test_a_fail_raises_and_is_not_inconclusive():
 def test_an_inconclusive_judgement_raises_inconclusive():
     with pytest.raises(Inconclusive, match=r"^INCONCLUSIVE: too few$"):
         Judgement(Verdict.INCONCLUSIVE, "too few").require()
+
+
+def test_one_that_this_machine_cannot_settle_skips_the_test():
+    with pytest.raises(UnfitMachine, match=r"^a raw relay needs 120 us$") as caught:
+        Judgement(Verdict.INCONCLUSIVE, "a raw relay needs 120 us", unfit=True).require()
+    assert caught.value.ROBOT_SKIP_EXECUTION is True
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

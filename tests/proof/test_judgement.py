@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from criteria import Criterion, Kill, catalogue, read_kills
-from proof.judgement import Executed, Outcome, judge, judge_canary, judge_kill, judge_spared
+from proof.judgement import CANARY, Executed, Outcome, judge, judge_kill, judge_spared
 from proof.manifest import Defect, ManifestProblem, load_manifest
 from proof.record import table, update
 from proof.sample import rotating_sample
@@ -103,20 +103,18 @@ def test_a_survivor_loses_its_old_kill() -> None:
 
 def test_what_fails_without_a_defect_too_is_not_proven_by_it() -> None:
     killed = judge_kill("HA-10", "d", "lost", fails("lost"))
-    failed = judge_canary("HA-10", fails("lost"))
+    failed = judge_spared("HA-10", CANARY, fails("lost"))
     assert (failed.outcome, failed.is_good) == (Outcome.ERROR, False)
     assert update({}, [failed, killed], "2026-01-02", "def") == {}
 
 
 def test_what_a_machine_cannot_settle_without_a_defect_is_told_beside_the_kill() -> None:
     killed = judge_kill("HA-10", "d", "lost", fails("lost"))
-    unsettled = judge_canary("HA-10", fails("INCONCLUSIVE: not met on this machine"))
-    assert (unsettled.outcome, unsettled.is_good) == (Outcome.UNSETTLED, False)
+    unsettled = judge_spared("HA-10", CANARY, Executed("SKIP", "not met on this machine", 1.0))
     kills = update({}, [unsettled, killed], "2026-01-02", "def")
-    assert kills["HA-10"].unsettled == "INCONCLUSIVE: not met on this machine"
+    assert kills["HA-10"].unsettled == "not met on this machine"
     criterion = Criterion("HA-10", "States a thing", "chaos", "cluster", "004", ("patroni",), ())
-    assert "lost (without the defect: INCONCLUSIVE: " in table([criterion], kills, {})
-    assert judge_canary("HA-10", Executed("PASS", "", 1.0)).is_good
+    assert "lost (without the defect: not met on this machine)" in table([criterion], kills, {})
 
 
 def test_a_criterion_without_a_kill_is_printed_as_unproven() -> None:

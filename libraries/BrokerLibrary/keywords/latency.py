@@ -112,8 +112,8 @@ class LatencyKeywords:
 
         Raises:
             AssertionError: one is above, and the raw relay's is below; or messages were lost or spoilt.
-            Inconclusive: one is above, and so is the raw relay's: not met on this machine. Or the load was not as it
-                was to be.
+            UnfitMachine: one is above, and so is the raw relay's: not met on this machine, the criterion is skipped.
+            Inconclusive: the load was not as it was to be.
         """
         judgements = [_judged(taken, limit.total_seconds(), percent) for percent in percents]
         for judgement in judgements:
@@ -159,7 +159,7 @@ def _judged(taken: Taken, seconds: float, percent: float) -> Judgement | None:
     baseline = taken.relay.latency.percentile(percent)
     if not taken.broker.failed:
         beside = f"a raw relay in turns with it took {milliseconds(baseline)} at p{percent:g}"
-        judgement = beside_baseline(judgement, baseline_meets=baseline <= seconds, baseline=beside)
+        judgement = beside_baseline(judgement, attainable=baseline <= seconds, baseline=beside)
     target = Target(f"p{percent:g} latency", seconds * MICROSECONDS, "us")
     return record(f"broker at {taken.broker.offered_rate:.0f}/s", taken, taken.broker, judgement, target)
 

@@ -11,7 +11,7 @@ from BrokerLibrary.load import results
 from BrokerLibrary.load.plans import Paced
 from BrokerLibrary.load.turns import Turns
 from LoadLibrary.rate import Rate
-from measurement.verdicts import Inconclusive
+from measurement.verdicts import Inconclusive, UnfitMachine
 from tests.broker.load.conftest import records, values
 from tests.broker.load.made import delivered, durations, outcome, sent
 
@@ -58,9 +58,16 @@ class TestThroughput:
         assert records(run)[0]["verdict"]["value"] == "fail"
 
     def test_one_below_is_not_met_on_this_machine_when_the_relay_cannot_either(self, run):
-        with pytest.raises(Inconclusive, match=r"INCONCLUSIVE: not met on this machine: 500000 .* passed on 800000"):
+        with pytest.raises(UnfitMachine, match=r"^not met on this machine: 500000 .* passed on 800000"):
             keywords.rate_of_the_broker_should_be_above(taken([2.0] * 5, [1.25] * 5), Rate(1e6))
         assert records(run)[0]["verdict"]["value"] == "inconclusive"
+
+    def test_nor_when_the_share_that_is_demanded_of_the_relays_rate_is_below(self, run):
+        measured = taken([1.25] * 5, [0.8] * 5)  # 800 000 and 1 250 000 a second
+        with pytest.raises(UnfitMachine, match=r"^not met on this machine: 800000 .* passed on 1250000"):
+            keywords.rate_of_the_broker_should_be_above(measured, Rate(1e6), 60)
+        with pytest.raises(AssertionError, match=r"^800000 correct responses a second"):
+            keywords.rate_of_the_broker_should_be_above(measured, Rate(1e6), 80)
 
     def test_a_slow_machine_excuses_no_lost_message(self, run):
         with pytest.raises(AssertionError, match=r"^10 of 10000000 operations failed.*1 lost of 1000000 messages"):
@@ -145,7 +152,7 @@ class TestLatency:
         assert [r["verdict"]["value"] for r in records(run)] == ["pass", "fail"]
 
     def test_one_above_is_not_met_on_this_machine_when_the_relays_is_above_too(self, run):
-        with pytest.raises(Inconclusive, match="not met on this machine: p50"):
+        with pytest.raises(UnfitMachine, match="not met on this machine: p50"):
             latency.latency_should_be_below(timed([160] * 5, [120] * 5), 100 * US, 50)
 
     def test_a_slow_machine_excuses_no_lost_message(self, run):
