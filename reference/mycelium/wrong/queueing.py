@@ -104,5 +104,5 @@ class SlowFanout(Fanout):
 
     def publish(self, block: Block, start: int, end: int, count: int) -> int:
         """See `Topic.publish`."""
-        time.sleep(300e-6 + 2e-6 * count)
+        time.sleep(800e-6 + 2e-6 * count)
         return super().publish(block, start, end, count)
