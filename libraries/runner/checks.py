@@ -24,6 +24,7 @@ from runner.keyword_docs import write_pages
 from runner.places import PROJECT, Places
 from runner.usage import USAGE_ERROR, UsageProblem, unknown
 
+TWO_AT_ONCE = ("-n", "2", "--dist", "loadfile")  # most tests wait for something; those of a file share its servers
 PROOF_SECONDS = 240  # about how long the part of the proof takes that the checks run; the day decides which part
 HELP = """\
 usage: ./test.sh [--only CHECK,...] [--skip CHECK,...] [-- PYTEST OPTIONS]
@@ -170,7 +171,7 @@ def _dry_run(_: Sequence[str], places: Places) -> Result:
 def _pytest(options: Sequence[str], places: Places) -> Result:
     with tempfile.TemporaryDirectory(prefix="acceptance-checks-") as directory:
         report = Path(directory) / "pytest.xml"
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *options]
+        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *TWO_AT_ONCE, *options]
         with child(command, cwd=places.root) as running:
             code = running.wait()
         if not report.is_file():
