@@ -156,7 +156,8 @@ def main(path: str, interval_seconds: float) -> None:
             file.write("".join(json.dumps(line) + "\n" for line in found))
             file.flush()
             samples += 1
-    print(json.dumps({"samples": samples, "cpu_seconds": time.process_time()}), flush=True)
+    with contextlib.suppress(BrokenPipeError):  # a run that was killed does not ask any more
+        os.write(1, json.dumps({"samples": samples, "cpu_seconds": time.process_time()}).encode())
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ HOLD = "import time; kept = bytearray(64 * 2**20); files = [open('/dev/null') fo
 def spawn():
     children = []
 
-    def spawn_one(code):
-        children.append(start([sys.executable, "-c", code]))
+    def spawn_one(code, **options):
+        children.append(start([sys.executable, "-c", code], **options))
         return children[-1]
 
     yield spawn_one
@@ -170,13 +170,14 @@ def test_the_sampler_costs_little_and_knows_what_it_costs(spawn, tmp_path):
     assert own < 0.5  # most of it is this test's own waiting: reading /proc is left to the other process
 
 
-def test_the_sampling_ends_with_the_run_however_that_ends(spawn, tmp_path):
+def test_the_sampling_ends_with_the_run_however_that_ends_and_does_not_complain(spawn, tmp_path):
     path = tmp_path / "samples.jsonl"
-    run = spawn(RUN.format(path=str(path)))
+    run = spawn(RUN.format(path=str(path)), stderr=subprocess.PIPE)
     sampled(path, 2)
     (program,) = psutil.Process(run.pid).children()
     run.kill()
     run.wait()
+    assert run.stderr.read() == ""  # until the last that had it open has ended
     until(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE)
 
 
