@@ -55,7 +55,8 @@ class Started:
 
     def results(self) -> Path | None:
         """Its artifacts, None before they are there."""
-        return next((path for path in set(RESULTS.iterdir()) - self.before if self._is_of_here(path)), None)
+        new = {path for path in RESULTS.iterdir() if not path.is_symlink()} - self.before
+        return next((path for path in new if self._is_of_here(path)), None)
 
     def text(self) -> str:
         """What it has said so far."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
 from runner.children import terminate_like_interrupt
 
 
-@pytest.fixture(scope="session", autouse=True)
-def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM lets fixtures stop what they started, as Ctrl-C does."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """SIGTERM lets fixtures stop what they started, as Ctrl-C does: here, and in the processes that run the tests."""
     with terminate_like_interrupt():
-        yield
+        return (yield)

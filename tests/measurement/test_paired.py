@@ -14,7 +14,7 @@ def sleeper(name, seconds):
 
 
 def test_the_faster_side_has_a_ratio_below_one_with_its_whole_interval():
-    paired = compare(sleeper("cache", 0.001), sleeper("database", 0.002), rounds=6, operations_per_round=5)
+    paired = compare(sleeper("cache", 0.002), sleeper("database", 0.02), rounds=6, operations_per_round=5)
     assert paired.comparison.interval.high < 0.8
     assert len(paired.comparison.a_p50_seconds) == len(paired.comparison.b_p50_seconds) == 6
     judgement = judge_ratio(paired, 1.0)
@@ -23,7 +23,7 @@ def test_the_faster_side_has_a_ratio_below_one_with_its_whole_interval():
 
 
 def test_the_slower_side_fails():
-    paired = compare(sleeper("cache", 0.002), sleeper("database", 0.001), rounds=6, operations_per_round=5)
+    paired = compare(sleeper("cache", 0.02), sleeper("database", 0.002), rounds=6, operations_per_round=5)
     assert judge_ratio(paired, 1.0).verdict is Verdict.FAIL
 
 

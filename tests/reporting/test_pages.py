@@ -209,7 +209,8 @@ def test_the_screen_fits_and_hides_no_failure(run):
     assert f"{run.directory.name}/index.html  (look here first)" in lines
 
 
-def test_every_page_tells_what_has_been_proven_able_to_fail(run, text):
+def test_every_page_tells_what_has_been_proven_able_to_fail(run, text, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     told = "proven able to fail 2/7 (last: 2026-11-20)"
     (line,) = [line for line in screen(run, io.StringIO(), run.directory.parent).splitlines() if "proven" in line]
     assert line == f"{told}; unproven: CL-01, CT-01..02, HA-11..12"

@@ -51,10 +51,9 @@ if __name__ == "__main__":
 TEST = """
 import pytest
 from hold import service
-from tests.conftest import *
 
 @pytest.fixture
-def one(terminated_like_interrupted):
+def one():
     with service() as started:
         yield started
 
@@ -70,6 +69,7 @@ class Started:
         self.root = root
         (root / "hold.py").write_text(HOLD, encoding="utf-8")
         (root / "test_toy.py").write_text(TEST, encoding="utf-8")
+        (root / "conftest.py").write_text("from tests.conftest import pytest_runtestloop\n", encoding="utf-8")
         (root / "proof").mkdir()
         (root / "proof" / "__init__.py").touch()
         (root / "proof" / "__main__.py").write_text(HOLD, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -33,6 +34,7 @@ from TemporalLibrary.core import wait_until
 
 FANOUT, QUEUE = "drained", "drained_queue"
 BACKLOG, BACKLOG_BYTES = 3000, 1000  # 3 MB for each reader that has stalled: the kernel takes a tenth of it
+REFUSAL_SECONDS = 1.0  # a broker may go on accepting connections while it drains; it is not waited for any longer
 DRAIN = timedelta(seconds=4)  # less than the 5 s that a broker may wait for readers who do not read
 RATE = 1000.0  # messages a second that still come when the broker is told to end
 TOPICS = (Topic(FANOUT, "Fanout", 20_000, 2000, "block"), Topic(QUEUE, "Queue", 20_000, 2000))
@@ -106,6 +108,7 @@ class LifecycleKeywords:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="SIGTERM") as pool:
             begin = time.monotonic()
             stopping = pool.submit(instance.control.stop)
+            _await_refusal(instance)  # else readers may have read everything before the signal arrives
             for client in readers:
                 client.go_on()
             stopping.result()
@@ -151,6 +154,17 @@ class LifecycleKeywords:
             ended.instance.control.kill()
             if not ended.instance.socket.exists():
                 raise Inconclusive("a killed broker left no socket behind, so there is nothing stale to replace")
+
+
+def _await_refusal(instance: BrokerInstance) -> None:
+    """Wait until a broker that was told to end answers no new connection any more, for a second at most."""
+    with suppress(AssertionError):
+        wait_until(
+            lambda: "it answers" if answers(instance.socket, REFUSAL_SECONDS) else None,
+            REFUSAL_SECONDS,
+            "its end to begin",
+            interval=POLL_SECONDS,
+        )
 
 
 def ended_within(instance: BrokerInstance, seconds: float) -> int | None:
