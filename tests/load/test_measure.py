@@ -19,7 +19,7 @@ from measurement.paired import Contender
 from measurement.records import read_records
 from measurement.results import LoadResult, Outcome
 from measurement.schedule import constant_rate, poisson
-from measurement.verdicts import Verdict
+from measurement.verdicts import Judgement, Verdict
 
 
 def quick(worker):
@@ -67,6 +67,29 @@ def test_a_verdict_never_raises_here_but_stands_in_the_record(run):
     assert record["verdict"]["value"] == "fail"
     assert "budget 20.0 ms" in record["verdict"]["reason"]
     assert str(measurement) == f"slow: {measurement.judgement.reason}"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "names"),
+    [
+        (["inconclusive", "pass"], ["read", "read, window 2"]),
+        (["inconclusive", "fail", "pass"], ["read", "read, window 2"]),
+        (["fail", "pass"], ["read"]),
+        (["inconclusive"] * 4, ["read", "read, window 2", "read, window 3"]),
+    ],
+)
+def test_a_window_that_settles_nothing_is_measured_again_and_no_other(run, monkeypatch, verdicts, names):
+    left = iter(verdicts)
+    monkeypatch.setattr(
+        "LoadLibrary.measure.judge_latency", lambda *_, **__: Judgement(Verdict(next(left)), "for some reason")
+    )
+    measurement = measure_open_loop("read", quick, 100, 0.1, workers=1, budget_p99_seconds=0.02, warm_up=0)
+    assert [(record["name"], record["verdict"]["value"]) for record in records(run)] == list(
+        zip(names, verdicts, strict=False)
+    )
+    assert measurement.name == names[-1]
+    assert measurement.judgement is not None
+    assert measurement.judgement.verdict == verdicts[len(names) - 1]
 
 
 def test_an_overloaded_system_does_not_prolong_the_run_and_fails(run, monkeypatch):
