@@ -155,6 +155,13 @@ class TestLatency:
         with pytest.raises(UnfitMachine, match="not met on this machine: p50"):
             latency.latency_should_be_below(timed([160] * 5, [120] * 5), 100 * US, 50)
 
+    def test_nor_when_the_times_that_are_allowed_of_the_relays_are_above(self, run):
+        measured = timed([150] * 5, [40] * 5)
+        with pytest.raises(UnfitMachine, match=r"^not met on this machine: p50 is 0\.150 ms.* took 0\.040 ms at p50"):
+            latency.latency_should_be_below(measured, 100 * US, 50, times=3)
+        with pytest.raises(AssertionError, match=r"^p50 is 0\.150 ms"):
+            latency.latency_should_be_below(measured, 100 * US, 50, times=2)
+
     def test_a_slow_machine_excuses_no_lost_message(self, run):
         with pytest.raises(AssertionError, match=r"^5 of 5000 operations failed"):
             latency.latency_should_be_below(timed([160] * 5, [120] * 5, received=[1199]), 100 * US, 50)
