@@ -97,9 +97,9 @@ class Outbox:
         """The kernel takes nothing now: be idle only when it does again, though nothing waits here."""
         self._busy()
 
-    def bury(self) -> None:
-        """Take out an entry that was emptied; done for many at once."""
-        self._buried += 1
+    def bury(self, entries: int) -> None:
+        """Take out so many entries that were emptied; done for many at once."""
+        self._buried += entries
         if self._buried > 64 and self._buried * 2 > len(self._items):
             self._items = deque(item for item in self._items if not isinstance(item, Entry) or item.block is not None)
             self._buried = 0

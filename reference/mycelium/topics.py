@@ -84,8 +84,7 @@ class Subscription:
         self.topic.lagged += count
         emptied, untold = drop_oldest(self.entries, count)
         self.lost += untold
-        for _ in range(emptied):
-            self.outbox.bury()
+        self.outbox.bury(emptied)
 
 
 class Topic:
