@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import tempfile
@@ -21,6 +22,12 @@ from tests.waiting import until
 LOOPBACK = "127.0.0.1"
 ANYWHERE = Endpoint(LOOPBACK, 0)
 SLACK = 0.25  # seconds a busy machine may add to any time measured here
+
+
+def seconds_told(observer: str) -> float:
+    """How long whoever observed a link waited for its answer, 0 when the observer tells of no time."""
+    waited = re.search(r" after ([0-9.]+) s", observer)
+    return float(waited[1]) if waited else 0.0
 
 
 class Server:

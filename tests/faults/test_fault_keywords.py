@@ -17,6 +17,7 @@ from environments.config import ROOT
 from environments.system import Running, use
 from FaultLibrary import faults_in_force, observers
 from runner import progress
+from tests.faults.conftest import seconds_told
 from tests.faults.fakes import TinySystem
 
 Run = Callable[..., result.TestSuite]
@@ -145,21 +146,27 @@ def test_nothing_can_be_steady_again_while_a_fault_is_in_force(run: Run) -> None
 
 
 EVERY_KIND = {
-    "stop    redis": "process table: gone are 2 of redis; client: refuses",
-    "kill    redis": "process table: gone are 2 of redis; client: refuses",
-    "kill-node    redis": "process table: gone are 2 of redis; client: refuses",
-    "freeze    redis": "process table: stopped are 2 of redis; client: is silent",
-    "freeze    member1    part=walsenders": "process table: stopped are 1 of member1",
-    "kill    member1    part=walsenders": "process table: gone are 1 of member1",
-    "link    every-redis    cut=True": "client through every-redis refuses",
-    "link    every-redis    reset=True": "client through every-redis resets",
-    "link    every-redis    hang=True": "client through every-redis is silent, nothing passed",
-    "link    every-redis    hang=True    direction=to-server": "client through every-redis is silent, nothing passed",
-    "link    every-redis    latency_ms=60": "client through every-redis answers after 0.",
-    "link    every-redis    latency_ms=60    jitter_ms=30": "client through every-redis answers after 0.",
-    "link    every-redis    bandwidth_bytes_per_second=40000": "client through every-redis answers a request of 8000",
+    "stop    redis": ("process table: gone are 2 of redis; client: refuses", 0),
+    "kill    redis": ("process table: gone are 2 of redis; client: refuses", 0),
+    "kill-node    redis": ("process table: gone are 2 of redis; client: refuses", 0),
+    "freeze    redis": ("process table: stopped are 2 of redis; client: is silent", 0),
+    "freeze    member1    part=walsenders": ("process table: stopped are 1 of member1", 0),
+    "kill    member1    part=walsenders": ("process table: gone are 1 of member1", 0),
+    "link    every-redis    cut=True": ("client through every-redis refuses", 0),
+    "link    every-redis    reset=True": ("client through every-redis resets", 0),
+    "link    every-redis    hang=True": ("client through every-redis is silent, nothing passed", 0),
+    "link    every-redis    hang=True    direction=to-server": (
+        "client through every-redis is silent, nothing passed",
+        0,
+    ),
+    "link    every-redis    latency_ms=60": ("client through every-redis answers after 0.", 0.12),
+    "link    every-redis    latency_ms=60    jitter_ms=30": ("client through every-redis answers after 0.", 0),
+    "link    every-redis    bandwidth_bytes_per_second=40000": (
+        "client through every-redis answers a request of 8000",
+        0,
+    ),
 }
-"""What can be done, and how whoever saw it tells of it."""
+"""What can be done, how whoever saw it tells of it, and the least seconds that an answer took then."""
 
 
 def test_every_kind_of_fault_lives_its_whole_life_in_keywords(
@@ -178,8 +185,9 @@ def test_every_kind_of_fault_lives_its_whole_life_in_keywords(
     lives = records(environment)
     assert [life["fault"] for life in lives] == [kind.split()[0] for kind in EVERY_KIND]
     assert all(None not in life["events"].values() for life in lives)
-    for life, seen in zip(lives, EVERY_KIND.values(), strict=True):
+    for life, (seen, seconds) in zip(lives, EVERY_KIND.values(), strict=True):
         assert life["observer"].startswith(seen)
+        assert seconds <= seconds_told(life["observer"])
 
 
 def test_links_take_their_condition_by_name(run: Run, system: TinySystem, environment: Running) -> None:
@@ -197,7 +205,7 @@ def test_links_take_their_condition_by_name(run: Run, system: TinySystem, enviro
     assert suite.tests[0].passed, suite.tests[0].message
     seen = records(environment)[0]["observer"]
     assert seen.startswith("client through keywords-redis answers after ")
-    assert float(seen.split()[5]) >= 0.06
+    assert seconds_told(seen) >= 0.06
 
 
 @pytest.mark.parametrize(
