@@ -1,0 +1,12 @@
+-- Where the ClickHouse sink puts events. Ids are made of time (UUIDv7), so that this order is also the order of arrival and a
+-- sink finds an id that it has already stored in the newest part of the table.
+CREATE TABLE IF NOT EXISTS fraiseql_events (
+    event_id String,
+    event_type LowCardinality(String),
+    entity_type LowCardinality(String),
+    entity_id String,
+    timestamp DateTime64(6, 'UTC'),
+    data String,
+    user_id Nullable(String),
+    tenant_id Nullable(String)
+) ENGINE = MergeTree ORDER BY event_id
