@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from environments.errors import EnvironmentProblem
 from environments.sections import broker as broker_section
 from environments.sections import cluster as cluster_section
+from environments.sections import fraiseql as fraiseql_section
 from environments.sections.base import MEANS, Section, SystemSection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ VARIABLES = ROOT / "variables"
 CAPABILITIES: dict[str, dict[str, str]] = {
     "cluster": cluster_section.CAPABILITIES | MEANS,
     "broker": broker_section.CAPABILITIES | MEANS,
+    "fraiseql": fraiseql_section.CAPABILITIES | MEANS,
 }
 """What an environment may declare of each system, with what it means."""
 
@@ -33,13 +35,15 @@ class Defects(Section):
     """Wrong behaviour on purpose: only the proof writes this section, and every report names it."""
 
     name: str
-    sql: list[str] = Field(default=[])  # run as superuser on the primary after the schema is there
+    sql: list[str] = Field(default=[])  # run as superuser on the (primary) database after the schema is there
     patroni: dict[str, Any] = Field(default={})  # merged into the cluster's dynamic configuration when it is up
     coordinator_sql: list[str] = Field(default=[])  # the same on the Citus coordinator
     worker_sql: list[str] = Field(default=[])  # the same on the last Citus worker
     links: dict[str, dict[str, float | str | bool]] = Field(default={})  # link name -> condition it has from the start
     cache: str | None = None  # a switch of the reference cache client
     broker: str | None = None  # a switch of the reference broker
+    gateway: str | None = None  # a switch of the reference gateway
+    observers: str | None = None  # a switch of the reference observers
     codec: Literal["checksums-unread", "one-at-a-time"] | None = None  # a mistake in using the Protocol V2 codec
 
 
@@ -48,6 +52,7 @@ class Systems(Section):
 
     cluster: cluster_section.Cluster | None = None
     broker: broker_section.Broker | None = None
+    fraiseql: fraiseql_section.Fraiseql | None = None
 
     @property
     def provided(self) -> dict[str, SystemSection]:
@@ -168,7 +173,7 @@ def _line(path: Path, error: Any) -> str:
 
 
 def _looks_secret(key: str) -> bool:
-    return "password" in key
+    return key.endswith(("password", "_secret", "_token"))
 
 
 def _capability_problems(path: Path, environment: EnvironmentFile) -> list[str]:
@@ -204,17 +209,17 @@ def _undeclarable(key: str, known: dict[str, str], section: SystemSection) -> li
 
 
 def _secret_problems(path: Path, environment: EnvironmentFile) -> list[str]:
-    cluster = environment.systems.cluster
-    if environment.driver != "external" or cluster is None or cluster.addresses is None:
+    if environment.driver != "external":
         return []
     problems = []
-    for field, value in cluster.addresses:
-        if not _looks_secret(field) or value is None:
-            continue
-        match = _SECRET.match(value)
-        key = f"{path.name}: systems.cluster.addresses.{field}"
-        if match is None:
-            problems.append(f"{key}: must not stand in the file; write %{{VARIABLE}} and export that variable")
-        elif match.group(1) not in os.environ:
-            problems.append(f"{key}: the environment variable {match.group(1)} is not set; export it")
+    for name, section in environment.systems.provided.items():
+        for field, value in getattr(section, "addresses", None) or ():
+            if not _looks_secret(field) or value is None:
+                continue
+            match = _SECRET.match(value)
+            key = f"{path.name}: systems.{name}.addresses.{field}"
+            if match is None:
+                problems.append(f"{key}: must not stand in the file; write %{{VARIABLE}} and export that variable")
+            elif match.group(1) not in os.environ:
+                problems.append(f"{key}: the environment variable {match.group(1)} is not set; export it")
     return problems

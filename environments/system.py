@@ -15,7 +15,7 @@ from robot.api.types import Secret
 
 from environments.sections.cluster import Vector
 
-Kind = Literal["real", "reference"]
+Kind = Literal["real", "reference", "real engine, reference front"]
 LinkCondition = Mapping[str, float | str | bool]
 
 
@@ -99,6 +99,58 @@ class BrokerAddresses:
     metrics: str | None  # URL of its Prometheus page; None: the environment does not declare it
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An OpenID Connect issuer whose private key is at hand, so that identity tokens can be made, good and bad."""
+
+    issuer: str  # URL
+    audience: str
+    key: Path  # RSA private key, PEM
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClickHouseAddress:
+    """Where events are stored for analysis."""
+
+    url: str
+    login: Login
+    database: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAddress:
+    """Where events are stored for search."""
+
+    url: str
+    index_prefix: str
+
+
+@dataclass(frozen=True)
+class FraiseqlAddresses:
+    """How clients reach FraiseQL and the services around it. None: the environment does not declare that service."""
+
+    http: str  # base URL
+    flight: str  # grpc://host:port
+    session_secret: Secret  # what session tokens are signed with
+    metrics_token: Secret | None
+    identity: Identity | None
+    database: Endpoint
+    database_name: str
+    owner: Login  # owns the tables
+    views: tuple[str, ...]  # column-oriented ones, by the name a ticket gives
+    upload_table: str
+    stream: str  # of JetStream
+    subject: str  # prefix of the subjects that events are published to
+    nats: str | None = None  # URL with user and password
+    clickhouse: ClickHouseAddress | None = None
+    search: SearchAddress | None = None
+    redis: Endpoint | None = None
+    redis_password: Secret | None = None
+    observers: Mapping[str, str] = field(default_factory=dict)  # sink -> URL of its observer's metrics
+
+
 class ServiceControl(Protocol):
     """What faults may do to one service. A member is Patroni and its PostgreSQL as one service."""
 
@@ -134,7 +186,7 @@ class System(Protocol):
     services: Mapping[str, ServiceControl]  # empty when external
 
     @property
-    def addresses(self) -> ClusterAddresses | BrokerAddresses:
+    def addresses(self) -> ClusterAddresses | BrokerAddresses | FraiseqlAddresses:
         """How clients reach it."""
 
     @property
@@ -207,6 +259,21 @@ class BrokerSystem(System, Protocol):
         """
 
 
+class FraiseqlSystem(System, Protocol):
+    """FraiseQL as the libraries see it.
+
+    Its services: postgresql, nats, redis, clickhouse, search, identity, gateway, observer-clickhouse, observer-search.
+    """
+
+    @property
+    def addresses(self) -> FraiseqlAddresses:
+        """See `System.addresses`."""
+
+    @property
+    def links(self) -> Mapping[str, Endpoint]:
+        """See `System.links`."""
+
+
 @dataclass
 class Running:
     """The environment in use in this process."""
@@ -272,6 +339,15 @@ def broker() -> BrokerSystem:
         RuntimeError: it has not been started.
     """
     return cast("BrokerSystem", _named("broker"))
+
+
+def fraiseql() -> FraiseqlSystem:
+    """Return the running FraiseQL.
+
+    Raises:
+        RuntimeError: it has not been started.
+    """
+    return cast("FraiseqlSystem", _named("fraiseql"))
 
 
 def _named(name: str) -> System:

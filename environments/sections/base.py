@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -43,3 +44,19 @@ class SystemSection(Section):
     def declared(self) -> frozenset[str]:
         """All that criteria may rely on."""
         return frozenset(self.capabilities)
+
+
+def listed(file: Path) -> list[str]:
+    """Read the list of capabilities that a program declares.
+
+    Raises:
+        ValueError: it cannot be read or is no list; one line that says why.
+    """
+    try:
+        content = yaml.safe_load(file.expanduser().read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not valid YAML"
+        raise ValueError(f"{file} cannot be read ({reason})") from None
+    if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
+        raise ValueError(f"{file} must be a list of capabilities")
+    return content

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import Field
 
-from environments.sections.base import Program, Section, SystemSection
+from environments.sections.base import Program, Section, SystemSection, listed
 
 CAPABILITIES: dict[str, str] = {
     "wire": "topics with publish, subscribe and unsubscribe over a Unix socket (MYC-wire/1)",
@@ -63,15 +62,4 @@ class Broker(SystemSection):
         """
         program = self.services.broker
         own = program.declares or (None if program.path or self.addresses else REFERENCE / "capabilities.yaml")
-        return frozenset(self.capabilities) | (frozenset(_listed(own)) if own else frozenset())
-
-
-def _listed(file: Path) -> list[str]:
-    try:
-        content = yaml.safe_load(file.expanduser().read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not valid YAML"
-        raise ValueError(f"{file} cannot be read ({reason})") from None
-    if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
-        raise ValueError(f"{file} must be a list of capabilities")
-    return content
+        return frozenset(self.capabilities) | (frozenset(listed(own)) if own else frozenset())
