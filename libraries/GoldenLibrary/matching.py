@@ -1,0 +1,71 @@
+"""Compares an answer of HTTP with a recorded one, exactly, but for what the recording calls variable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+_VARIABLE = re.compile(r"<(\w+)>")
+
+
+def first_difference(golden: Any, actual: Any, path: str = "$") -> str | None:
+    """Say where an answer first differs from the recorded one; None when nowhere.
+
+    The order of an object's keys counts: GraphQL answers in the order of the question. Numbers are compared as they are
+    written, so that 1 is not 1.0 and no digit of a big one may be missing.
+
+    Args:
+        golden: as recorded; a text `<uuid>`, `<instant>`, `<text>`, `<number>` or `<any>` stands for what varies.
+        actual: as answered.
+        path: of both, in the answer.
+    """
+    variable = _VARIABLE.fullmatch(golden) if isinstance(golden, str) else None
+    if variable is not None:
+        return None if _KINDS[variable[1]](actual) else f"{path}: {actual!r} is no {variable[1]}"
+    if isinstance(golden, Mapping) and isinstance(actual, Mapping):
+        return _object_difference(golden, actual, path)
+    if isinstance(golden, list) and isinstance(actual, list):
+        if len(golden) != len(actual):
+            return f"{path}: expected {len(golden)} items, were {len(actual)}"
+        pairs = enumerate(zip(golden, actual, strict=True))
+        return next((found for i, (g, a) in pairs if (found := first_difference(g, a, f"{path}[{i}]"))), None)
+    if type(golden) is not type(actual) or golden != actual:
+        return f"{path}: expected {golden!r}, was {actual!r}"
+    return None
+
+
+def _object_difference(golden: Mapping[str, Any], actual: Mapping[str, Any], path: str) -> str | None:
+    missing, more = golden.keys() - actual.keys(), actual.keys() - golden.keys()
+    if missing or more:
+        told = [f"without {', '.join(sorted(missing))}"] if missing else []
+        told += [f"with {', '.join(sorted(more))} besides"] if more else []
+        return f"{path}: the object is {' and '.join(told)}"
+    if list(golden) != list(actual):
+        return f"{path}: expected the keys in the order {list(golden)}, were {list(actual)}"
+    return next((found for k in golden if (found := first_difference(golden[k], actual[k], f"{path}.{k}"))), None)
+
+
+def _is_uuid(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value.lower()
+    except ValueError:
+        return False
+
+
+def _is_instant(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+_KINDS = {
+    "uuid": _is_uuid,
+    "instant": _is_instant,
+    "text": lambda value: isinstance(value, str) and value != "",
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "any": lambda _: True,
+}
