@@ -34,8 +34,8 @@ def main() -> int:
         return _refuse("--password-file", f"{options.password_file} cannot be read ({error.strerror})")
     try:
         engine = Engine(options.data)
-    except QueryError as error:
-        return _refuse("--data", f"{options.data} cannot be opened: {error.message}")
+    except (QueryError, OSError) as error:
+        return _refuse("--data", f"{options.data} cannot be opened: {error}")
     try:
         server = Server((HOST, options.port), engine, Account(options.user, password))
     except OSError as error:

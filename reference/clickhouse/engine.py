@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -69,20 +71,26 @@ class Engine:
     schema of a stream without rows.
 
     Raises:
-        QueryError: another process has the directory open, or it is not one of the engine's.
+        QueryError: another process has the directory open, or the engine refuses it.
+        OSError: it cannot be made or written.
     """
 
     def __init__(self, data: Path) -> None:
+        self._lock = _locked(data)
         self._data = str(data)
         self._connect: Any = _chdb.connect  # type: ignore[attr-defined]
         try:
             self._holder = self._connect(self._data)
+            self.timezone: str = (
+                self._holder.query("SELECT timezone()", "LineAsString", params={}).bytes().decode().strip()
+            )
         except RuntimeError as error:
             raise QueryError.of_engine(error) from None
 
     def close(self) -> None:
         """Give the directory back."""
         self._holder.close()
+        os.close(self._lock)
 
     @contextmanager
     def session(self, database: str, settings: Mapping[str, str]) -> Iterator[Session]:
@@ -178,6 +186,21 @@ def _spliced(pieces: Iterator[bytes]) -> Iterator[bytes]:
         schema = 8 + int.from_bytes(piece[4:8], "little")  # a mark, a length, the message
         yield piece[schema:].removesuffix(_ARROW_END)
     yield _ARROW_END
+
+
+def _locked(data: Path) -> int:
+    """Take the directory; the kernel gives it back when the process ends, however that happens.
+
+    The engine has a lock of its own, and many lines about it.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    lock = os.open(data / "front.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise QueryError(76, "CANNOT_OPEN_FILE", "another process has it") from None
+    return lock
 
 
 @contextmanager

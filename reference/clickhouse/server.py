@@ -137,8 +137,9 @@ class _Connection(BaseHTTPRequestHandler):
             )
 
     def _credentials(self) -> tuple[str, str]:
-        if "X-ClickHouse-User" in self.headers or "X-ClickHouse-Key" in self.headers:
-            return self.headers.get("X-ClickHouse-User", "default"), self.headers.get("X-ClickHouse-Key", "")
+        user, password = self._header("X-ClickHouse-User"), self._header("X-ClickHouse-Key")
+        if user or password:
+            return user or "default", password
         scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "basic":
             try:
@@ -147,6 +148,10 @@ class _Connection(BaseHTTPRequestHandler):
                 raise QueryError.of_front(516, "AUTHENTICATION_FAILED", "Basic credentials cannot be read") from None
             return user, password
         return self._arguments.get("user", "default"), self._arguments.get("password", "")
+
+    def _header(self, name: str) -> str:
+        """A header as UTF-8, which the library takes for Latin-1; empty when it is not there."""
+        return (self.headers.get(name) or "").encode("latin-1").decode(errors="replace")
 
     # -- queries -------------------------------------------------------------------------------------------
 
@@ -169,10 +174,10 @@ class _Connection(BaseHTTPRequestHandler):
                 self._stream(session, statement, form, began)
 
     def _database(self) -> str:
-        return self._arguments.get("database") or self.headers.get("X-ClickHouse-Database") or ""
+        return self._arguments.get("database") or self._header("X-ClickHouse-Database")
 
     def _default_format(self) -> str:
-        return self._arguments.get("default_format") or self.headers.get("X-ClickHouse-Format") or _DEFAULT_FORMAT
+        return self._arguments.get("default_format") or self._header("X-ClickHouse-Format") or _DEFAULT_FORMAT
 
     def _settings(self) -> dict[str, str]:
         settings = {name: value for name, value in self._arguments.items() if name not in _OF_TRANSPORT.split()}
@@ -233,7 +238,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.send_header("Date", self.date_time_string())
         self.send_header("X-ClickHouse-Server-Display-Name", "reference front of chdb")
         self.send_header("X-ClickHouse-Query-Id", getattr(self, "_query_id", ""))
-        self.send_header("X-ClickHouse-Timezone", "UTC")
+        self.send_header("X-ClickHouse-Timezone", self.server.engine.timezone)
         for name, value in headers.items():
             self.send_header(name, value)
         if self.close_connection or self.server.stopping:
