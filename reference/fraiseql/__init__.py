@@ -1,0 +1,1 @@
+"""The reference FraiseQL system: a GraphQL and Arrow Flight gateway, and observers of its events."""

@@ -1,0 +1,1 @@
+"""The gateway: GraphQL over HTTP and Arrow Flight in front of PostgreSQL."""
