@@ -5,14 +5,26 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from environments.system import ClusterAddresses, Endpoint, System
+from environments.system import BrokerAddresses, ClusterAddresses, Endpoint, System
 from FaultLibrary.observers import Door, Outcome, Protocol
 from PatroniLibrary.rest import Member
 
 HEALTHY_PATIENCE = 3.0  # seconds that a healthy service may need to answer on a busy machine
 
 _ADDRESS = re.compile(r"([\w.-]+):(\d+)")
-_SERVICE_PROTOCOLS = {"etcd": Protocol.HTTP, "redis": Protocol.REDIS, "cache": Protocol.HTTP}
+_SERVICE_PROTOCOLS = {
+    "etcd": Protocol.HTTP,
+    "redis": Protocol.REDIS,
+    "cache": Protocol.HTTP,
+    "postgresql": Protocol.POSTGRESQL,
+    "gateway": Protocol.HTTP,
+    "identity": Protocol.HTTP,
+    "clickhouse": Protocol.HTTP,
+    "search": Protocol.HTTP,
+    "observer-clickhouse": Protocol.HTTP,
+    "observer-search": Protocol.HTTP,
+    "nats": Protocol.NATS,
+}
 _LINK_PROTOCOLS = {
     "redis": Protocol.REDIS,
     "etcd": Protocol.HTTP,
@@ -20,6 +32,11 @@ _LINK_PROTOCOLS = {
     "replicas": Protocol.POSTGRESQL,
     "database": Protocol.POSTGRESQL,
     "broker": Protocol.MYCELIUM,
+    "http": Protocol.HTTP,
+    "clickhouse": Protocol.HTTP,
+    "search": Protocol.HTTP,
+    "flight": Protocol.GRPC,
+    "nats": Protocol.NATS,
 }
 
 
@@ -35,9 +52,9 @@ def of_member(member: Member) -> dict[str, Door]:
 def of_service(system: System, name: str) -> tuple[Door, ...]:
     """The door of a service that is no member; none when the environment does not tell its address."""
     addresses = system.addresses
-    if not isinstance(addresses, ClusterAddresses):
+    if isinstance(addresses, BrokerAddresses):
         return (Door(Protocol.MYCELIUM, addresses.socket),) if name == "broker" else ()
-    if name == "haproxy" and addresses.haproxy_statistics:
+    if name == "haproxy" and isinstance(addresses, ClusterAddresses) and addresses.haproxy_statistics:
         where = urlsplit(addresses.haproxy_statistics)
         return (Door(Protocol.HTTP, Endpoint(where.hostname or "", where.port or 80)),)
     for facts in system.facts:

@@ -26,6 +26,8 @@ class Protocol(StrEnum):
     REDIS = "redis"  # an inline PING is answered, with an error if a password is missing
     HTTP = "http"
     MYCELIUM = "mycelium"  # a ping is answered
+    NATS = "nats"  # the server speaks first
+    GRPC = "grpc"  # HTTP/2: a client's preface is answered with the server's settings
     TCP = "tcp"  # nothing to ask: a connection that is accepted counts as an answer
 
 
@@ -65,7 +67,7 @@ class Door:
         try:
             with _connected(self.endpoint, patience) as connection:
                 request = _request(self.protocol, padding)
-                if not request:
+                if self.protocol is Protocol.TCP:
                     return Seen(Outcome.ANSWERS, time.monotonic() - begin)
                 begin = time.monotonic()
                 connection.sendall(request)
@@ -112,7 +114,14 @@ def _request(protocol: Protocol, padding: int) -> bytes:
             return b"GET /health HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n" + pad + b"\r\n"
         case Protocol.MYCELIUM:
             return struct.pack("<IBBH", 4 + padding, 9, 0, 0) + fill  # length, opcode Ping, no flags, no topic
+        case Protocol.GRPC:
+            unknown = _http2_frame(0xF0, fill) if padding else b""  # a type that a server has to ignore
+            return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _http2_frame(4, b"") + unknown
     return b""
+
+
+def _http2_frame(kind: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, 0, 0, 0, 0, 0]) + payload
 
 
 def state(pid: int) -> str:

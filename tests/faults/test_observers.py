@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pyarrow import flight
 
 from environments.system import Endpoint
 from FaultLibrary import observers
@@ -55,6 +56,26 @@ def test_a_close_without_an_answer_is_no_answer(serve: Callable[..., Server]) ->
         connection.recv(100)
 
     assert door(serve(read_and_close)).knock().outcome is Outcome.CLOSES
+
+
+def test_a_server_that_speaks_first_is_waited_for(serve: Callable[..., Server]) -> None:
+    greeting = serve(lambda connection: connection.sendall(b"INFO {}\r\n"))
+    silent = serve(lambda connection: time.sleep(2))
+    assert door(greeting, Protocol.NATS).knock().outcome is Outcome.ANSWERS
+    assert door(silent, Protocol.NATS).knock(patience=0.2).outcome is Outcome.SILENT
+    assert door(silent, Protocol.TCP).knock(patience=0.2).outcome is Outcome.ANSWERS
+
+
+def test_a_flight_server_answers_the_preface_of_a_client(serve: Callable[..., Server]) -> None:
+    class Idle(flight.FlightServerBase):
+        pass
+
+    with Idle("grpc://127.0.0.1:0") as server:
+        one = Door(Protocol.GRPC, Endpoint(LOOPBACK, server.port))
+        assert one.knock(3).outcome is Outcome.ANSWERS
+        assert one.knock(3, padding=8000).outcome is Outcome.ANSWERS
+    deaf = serve(lambda connection: time.sleep(2))
+    assert door(deaf, Protocol.GRPC).knock(patience=0.2).outcome is Outcome.SILENT
 
 
 def test_a_unix_socket_is_a_door_too(tmp_path: Path) -> None:
