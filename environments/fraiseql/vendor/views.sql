@@ -2,12 +2,15 @@
 --
 -- A type is read from a view with one document a row, whose keys are the fields in snake_case. What a mutation answers has
 -- thirteen columns; `fraiseql-cli setup`, which must have run before the first mutation, brings the functions that fill them.
+--
+-- OFFSET 0 keeps PostgreSQL from building the document once for each field that a query selects, nested lists and all, which
+-- is five times as slow; a LIMIT on the view still reads no more rows than it needs.
 
 CREATE OR REPLACE VIEW v_user AS
-    SELECT
-        u.pk_user,
-        u.id,
-        jsonb_build_object(
+    SELECT u.pk_user, u.id, d.data
+    FROM tb_user AS u
+    CROSS JOIN LATERAL (
+        SELECT jsonb_build_object(
             'id', u.id, 'name', u.name, 'email', u.email, 'bio', u.bio, 'score', u.score, 'visits', u.visits,
             'active', u.active, 'created_at', u.created_at,
             'orders', (
@@ -15,20 +18,22 @@ CREATE OR REPLACE VIEW v_user AS
                     'id', o.id, 'total', o.total, 'quantity', o.quantity, 'status', o.status,
                     'customer_name', o.customer_name, 'created_at', o.created_at) ORDER BY o.id), '[]')
                 FROM tb_order AS o WHERE o.fk_user = u.pk_user)
-        ) AS data
-    FROM tb_user AS u;
+        ) AS data OFFSET 0
+    ) AS d;
 
 CREATE OR REPLACE VIEW v_order AS
-    SELECT
-        o.id,
-        jsonb_build_object(
+    SELECT o.id, d.data
+    FROM tb_order AS o
+    JOIN tb_user AS u ON u.pk_user = o.fk_user
+    CROSS JOIN LATERAL (
+        SELECT jsonb_build_object(
             'id', o.id, 'total', o.total, 'quantity', o.quantity, 'status', o.status, 'customer_name', o.customer_name,
             'created_at', o.created_at,
             'user', jsonb_build_object(
                 'id', u.id, 'name', u.name, 'email', u.email, 'bio', u.bio, 'score', u.score, 'visits', u.visits,
                 'active', u.active, 'created_at', u.created_at)
-        ) AS data
-    FROM tb_order AS o JOIN tb_user AS u ON u.pk_user = o.fk_user;
+        ) AS data OFFSET 0
+    ) AS d;
 
 CREATE OR REPLACE FUNCTION fn_create_user(p_name text, p_email text, p_bio text DEFAULT NULL)
 RETURNS TABLE (
