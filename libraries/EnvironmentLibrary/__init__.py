@@ -19,6 +19,7 @@ from EnvironmentLibrary.fingerprint import write_fingerprint
 from environments.config import ROOT, VARIABLES, EnvironmentFile
 from environments.errors import EnvironmentProblem
 from environments.system import Running, running, use
+from environments.system import system as current_system
 from measurement.sampler import Sampler
 from runner import progress
 
@@ -140,6 +141,15 @@ class EnvironmentLibrary:
         left += bugs_told_of(Path(run.results) / "sut")
         if left:
             raise AssertionError(f"{system} left something behind: {'; '.join(left)}")
+
+    @keyword
+    def addresses_of_the_system(self) -> object:
+        """Return how clients reach the system that runs, for libraries that are not of this project.
+
+        Its attributes are those of `ClusterAddresses`, `BrokerAddresses` or `FraiseqlAddresses` in
+        `environments/system.py`; passwords are `Secret`.
+        """
+        return current_system().addresses
 
     # -- listener ------------------------------------------------------------------------------------------
 
