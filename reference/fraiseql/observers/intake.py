@@ -1,0 +1,168 @@
+"""Messages pulled ahead of the sink, cut into batches.
+
+A batch is what the stream stored within the linger time after its first message, up to a size. That depends on the
+stream alone. Acknowledgements stand at ends of batches, so what is delivered again after a restart is cut as before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from reference.fraiseql.observers.config import BatchSettings
+from reference.fraiseql.observers.events import Message
+from reference.fraiseql.observers.metrics import Metrics
+from reference.fraiseql.observers.stream import Lost, Source
+
+AHEAD = 3  # batches asked for before they are needed
+MOST_BYTES = 8 << 20  # of one batch, and of one request for messages
+_BESIDES_PAYLOAD = 4096  # bytes of a message: subject, reply
+_EXPIRES_SECONDS = 5.0  # of a request for messages
+_GRACE_SECONDS = 0.02  # that a message may be under way from the stream
+_SILENCE_SECONDS = _EXPIRES_SECONDS + 5.0
+_ASKED_IN_VAIN = ("408", "409")  # it expired, or it was ended early; the number of messages not sent is told
+
+
+@dataclass(slots=True)
+class Batch:
+    """Messages in the order of the stream that go to the sink together."""
+
+    horizon: int  # nanoseconds since 1970; what was stored from then on belongs to the next batch
+    messages: list[Message] = field(default_factory=list)
+    bytes: int = 0
+
+    def takes(self, message: Message, size: int) -> bool:
+        """Whether a message belongs to it."""
+        small = len(self.messages) < size and self.bytes + len(message.payload) <= MOST_BYTES
+        return not self.messages or (small and message.stored < self.horizon)
+
+    def add(self, message: Message) -> None:
+        """Add the next message."""
+        self.messages.append(message)
+        self.bytes += len(message.payload)
+
+
+class Intake:
+    """The consumer's messages in one session with NATS."""
+
+    def __init__(self, client: Client, source: Source, settings: BatchSettings, metrics: Metrics) -> None:
+        self._client, self._source, self._metrics = client, source, metrics
+        self._size, self._linger = settings.size, settings.linger_ms / 1000
+        self._inbox = client.new_inbox()
+        self._open: Batch | None = None
+        self._ready: deque[Batch] = deque()
+        self._waiting = asyncio.Event()  # set while there is something for who waits for a batch
+        self._asked = 0  # messages that NATS has been asked for and that have not come
+        self._held = 0  # messages that have come and not been taken
+        self._last = (0, 0)  # sequences of the last message: in the stream, of this delivery
+        self._heard = time.monotonic()
+        self._problem: Lost | None = None
+
+    async def start(self) -> None:
+        """Ask for the first messages."""
+        await self._client.subscribe(f"{self._inbox}.*", cb=self._on_message)
+        await self._ask()
+
+    async def take(self) -> Batch:
+        """Wait for a batch.
+
+        Raises:
+            Lost: no further batch can be trusted to be the next one.
+        """
+        while not self._ready:
+            if self._problem is not None:
+                raise self._problem
+            self._waiting.clear()
+            await self._waiting.wait()
+        batch = self._ready.popleft()
+        self._held -= len(batch.messages)
+        await self._ask()
+        return batch
+
+    async def acknowledge(self, batch: Batch) -> None:
+        """Tell NATS that everything up to the end of a batch is done."""
+        await self._client.publish(batch.messages[-1].reply)
+
+    async def watch(self) -> None:
+        """Look after the consumer: once, to be called again and again.
+
+        Raises:
+            nats.errors.Error: it is not there, or NATS does not answer.
+        """
+        info = await self._client.jetstream().consumer_info(self._source.stream, self._source.consumer)
+        self._metrics.show("pending", (info.num_pending or 0) + (info.num_ack_pending or 0))
+        if time.monotonic() - self._heard > _SILENCE_SECONDS:  # requests are gone: NATS was restarted, a leader changed
+            self._asked = 0
+            await self._ask()
+
+    async def _ask(self) -> None:
+        while self._asked + self._held <= (AHEAD - 1) * self._size:
+            self._asked += self._size
+            self._heard = time.monotonic()
+            most = max(MOST_BYTES, self._client.max_payload + _BESIDES_PAYLOAD)  # one message has to fit
+            wish = {"batch": self._size, "max_bytes": most, "expires": round(_EXPIRES_SECONDS * 1e9)}
+            subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._source.stream}.{self._source.consumer}"
+            await self._client.publish(subject, json.dumps(wish).encode(), f"{self._inbox}.next")
+
+    async def _on_message(self, raw: Msg) -> None:
+        self._heard = time.monotonic()
+        headers = raw.headers or {}
+        if "Status" in headers and not raw.reply:
+            await self._on_status(headers)
+            return
+        self._asked -= 1
+        message, place, times = _read(raw, headers)
+        if place != self._last[1] + 1:
+            self._lose(f"message {place} of the delivery came after message {self._last[1]}")
+        elif message.sequence > self._last[0]:
+            self._metrics.add("received")
+            self._metrics.add("redelivered", int(times > 1 or message.sequence <= self._source.delivered))
+            self._last = (message.sequence, place)
+            self._add(message)
+        else:  # sent again because the sink takes so long: it is here already
+            self._last = (self._last[0], place)
+
+    async def _on_status(self, headers: Mapping[str, str]) -> None:
+        left = headers.get("Nats-Pending-Messages")
+        if headers["Status"] in _ASKED_IN_VAIN and left is not None:
+            self._asked -= int(left)
+            await self._ask()
+        else:
+            self._lose(f"NATS says {headers['Status']} {headers.get('Description', '')}")
+
+    def _add(self, message: Message) -> None:
+        self._held += 1
+        if self._open is not None and not self._open.takes(message, self._size):
+            self._close(self._open)
+        if self._open is None:
+            self._open = Batch(message.stored + round(self._linger * 1e9))
+            asyncio.get_running_loop().call_later(self._linger + _GRACE_SECONDS, self._close, self._open)
+        self._open.add(message)
+        if len(self._open.messages) == self._size:
+            self._close(self._open)
+
+    def _close(self, batch: Batch) -> None:
+        if batch is self._open:
+            self._open = None
+            self._ready.append(batch)
+            self._waiting.set()
+
+    def _lose(self, why: str) -> None:
+        self._problem = Lost(why)
+        self._waiting.set()
+
+
+def _read(raw: Msg, headers: Mapping[str, str]) -> tuple[Message, int, int]:
+    """Return a message, its place in this delivery, and how often it has been delivered."""
+    # $JS.ACK.[domain.account.]stream.consumer.times.sequence.place.stored.pending[.random]
+    parts = raw.reply.split(".")
+    times, sequence, place, stored = parts[4:8] if len(parts) == 9 else parts[6:10]
+    message = Message(raw.subject, int(sequence), int(stored), raw.reply, raw.data, headers)
+    return message, int(place), int(times)

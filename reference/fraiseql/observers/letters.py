@@ -1,0 +1,74 @@
+"""Dead letters: messages that a sink will never take, kept with the reason until they are replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from reference.fraiseql.observers.config import NatsSettings, SinkName
+from reference.fraiseql.observers.events import Message
+from reference.fraiseql.observers.stream import DEAD_LETTERS, DEAD_SUBJECT, Source, dead_letters, identity
+
+REASON, SUBJECT, SEQUENCE = "Fraiseql-Reason", "Fraiseql-Subject", "Fraiseql-Sequence"
+ONLY_FOR = "Fraiseql-Only-For"  # names the sink that a replayed message is for
+_ID = "Nats-Msg-Id"
+_LONGEST_REASON = 400  # characters
+
+
+def is_for(sink: SinkName, headers: Mapping[str, str]) -> bool:
+    """Whether a message concerns a sink: all do that were not replayed for another."""
+    return headers.get(ONLY_FOR, sink) == sink
+
+
+class Letters:
+    """Where one sink's dead letters go."""
+
+    def __init__(self, client: Client, source: Source, sink: SinkName) -> None:
+        self._context = client.jetstream()
+        self._source, self._sink = source, sink
+
+    async def keep(self, message: Message, reason: str) -> None:
+        """Keep a message; when this returns, NATS has it.
+
+        Raises:
+            nats.errors.Error: NATS does not answer.
+        """
+        headers = {
+            REASON: " ".join(reason.split()).encode("ascii", "backslashreplace").decode()[:_LONGEST_REASON],
+            SUBJECT: message.subject,
+            SEQUENCE: str(message.sequence),
+            _ID: f"{self._sink}-{self._source.identity}-{message.sequence}",
+        }
+        subject = f"{DEAD_SUBJECT}.{self._sink}"
+        await self._context.publish(subject, message.payload, stream=DEAD_LETTERS, headers=headers)
+
+
+async def replay(client: Client, settings: NatsSettings, sink: SinkName) -> int:
+    """Publish a sink's dead letters again, for this sink alone, and keep them no longer; return how many there were.
+
+    Those that it refuses again become dead letters again, after the last one of this replay.
+    """
+    context = client.jetstream()
+    info = await dead_letters(context)
+    count, sequence = 0, max(1, info.state.first_seq)
+    while (found := await _next(context, sink, sequence)) is not None and found[0] <= info.state.last_seq:
+        sequence, subject, payload = found
+        headers = {ONLY_FOR: sink.value, _ID: f"replay-{identity(info)}-{sequence}"}
+        await context.publish(subject, payload, stream=settings.stream, headers=headers)
+        await context.delete_msg(DEAD_LETTERS, sequence)
+        count, sequence = count + 1, sequence + 1
+    return count
+
+
+async def _next(context: JetStreamContext, sink: SinkName, sequence: int) -> tuple[int, str, bytes] | None:
+    """Return the first dead letter from a sequence on: its own sequence, its original subject, its payload."""
+    try:
+        letter = await context.get_msg(DEAD_LETTERS, sequence, subject=f"{DEAD_SUBJECT}.{sink}", next=True)
+    except NotFoundError:
+        return None
+    assert letter.seq is not None
+    assert letter.headers is not None
+    return letter.seq, letter.headers[SUBJECT], letter.data or b""
