@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
+from typing import ClassVar
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection, encrypt_password
 
 from environments import schema
 from environments.embedded.citus_installation import KEY, Installation, find_installation
-from environments.embedded.processes import EmbeddedService, Home, wait_until
-from environments.embedded.programs import Found, hand_over, unprivileged
+from environments.embedded.postgresql import PostgreSQL
+from environments.embedded.processes import EmbeddedService, Home
+from environments.embedded.programs import Found
 from environments.errors import EnvironmentProblem
+from environments.sections.base import Settings
 from environments.sections.cluster import Citus, Vector
 from environments.system import CitusAddresses, Endpoint, Login, ServiceFacts
 
@@ -29,113 +29,61 @@ REFERENCE = ("metadata", "sessions")
 
 COORDINATOR = "citus-coordinator"
 
-_DEADLINE = 30.0  # seconds for a step that takes well below one
-
-# Room for every shard connection of several clients, which the coordinator keeps for the next query: by default it
-# closes all but one, and would spend more time on logging in to the workers than on short queries. The daemon that
-# recovers prepared transactions keeps its default of a minute, and fsync stays on: commits in two phases are tested.
-_SETTINGS: dict[str, str | int | float | bool] = {
-    "max_connections": 160,
-    "shared_buffers": "64MB",
-    "maintenance_work_mem": "64MB",
-    "wal_level": "logical",
-    "unix_socket_directories": "",
-    "password_encryption": "scram-sha-256",
-    "log_line_prefix": "%m [%p] %q%u@%d ",
-    "shared_preload_libraries": "citus",
-    "citus.node_conninfo": "sslmode=prefer",
-    "citus.max_cached_conns_per_worker": 16,
-    "citus.enable_statistics_collection": "off",
-}
-
 _NOT_LOADED = re.compile(r"FATAL: +(.*(?:incompatible|could not load) library .*citus\.so.*)")
 
 
-class CitusNode(EmbeddedService):
+class CitusNode(PostgreSQL):
     """One PostgreSQL server with Citus loaded."""
 
-    stop_signal = signal.SIGINT  # PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave
+    # Room for every shard connection of several clients, which the coordinator keeps for the next query: by default
+    # it closes all but one, and would spend more time on logging in to the workers than on short queries. The daemon
+    # that recovers prepared transactions keeps its default of a minute, and fsync stays on: commits in two phases are
+    # tested.
+    parameters: ClassVar[Settings] = {
+        "max_connections": 160,
+        "shared_buffers": "64MB",
+        "maintenance_work_mem": "64MB",
+        "wal_level": "logical",
+        "unix_socket_directories": "",
+        "password_encryption": "scram-sha-256",
+        "log_line_prefix": "%m [%p] %q%u@%d ",
+        "shared_preload_libraries": "citus",
+        "citus.node_conninfo": "sslmode=prefer",
+        "citus.max_cached_conns_per_worker": 16,
+        "citus.enable_statistics_collection": "off",
+    }
 
     def __init__(
         self,
         home: Home,
         program: Found,
         installation: Installation,
+        settings: Settings,
         endpoint: Endpoint,
         superuser: Login,
     ) -> None:
-        super().__init__(home)
-        self.program, self.installation = program, installation
-        self.endpoint, self.superuser = endpoint, superuser
-        self.data = self.directory / "data"
-
-    def configure(self, settings: Mapping[str, str | int | float | bool], users: Sequence[Login]) -> None:
-        """Write the server's configuration into its data directory, and the passwords it needs for other nodes."""
-        content = {
-            **_SETTINGS,
-            "listen_addresses": self.endpoint.host,
-            "port": self.endpoint.port,
-            "citus.local_hostname": self.endpoint.host,
-            "extension_control_path": f"{self.installation.share}:$system",
-            "dynamic_library_path": f"{self.installation.lib}:$libdir",
-            **settings,
+        own: Settings = {
+            "citus.local_hostname": endpoint.host,
+            "extension_control_path": f"{installation.share}:$system",
+            "dynamic_library_path": f"{installation.lib}:$libdir",
         }
-        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.writelines(f"{name} = {_quoted(value)}\n" for name, value in content.items())
-        rule = f"host all all {self.endpoint.host}/32 scram-sha-256\n"
-        (self.data / "pg_hba.conf").write_text(rule, encoding="utf-8")
+        super().__init__(home, program, {**own, **settings}, endpoint, superuser)
+
+    def know(self, users: Sequence[Login]) -> None:
+        """Give the server the passwords that it needs for other nodes."""
         lines = [f"{self.endpoint.host}:*:*:{login.user}:{login.password.value}\n" for login in users]
-        self._private("pgpass", "".join(lines))
+        self.private("pgpass", "".join(lines))
 
     def command(self) -> tuple[Sequence[str], Mapping[str, str]]:
         """See `EmbeddedService.command`. Passwords of other nodes come from a file, as for any client of theirs."""
+        argv, variables = super().command()
         libraries = str(self.program.path.parent.parent / "lib")  # libpq as PostgreSQL has it, wherever Citus was built
         environment = {
-            **self.program.env,
-            "LD_LIBRARY_PATH": ":".join(filter(None, (libraries, self.program.env.get("LD_LIBRARY_PATH")))),
+            **variables,
+            "LD_LIBRARY_PATH": ":".join(filter(None, (libraries, variables.get("LD_LIBRARY_PATH")))),
             "PGPASSFILE": str(self.directory / "pgpass"),
         }
-        return [*unprivileged(), str(self.program.path), "-D", str(self.data)], environment
-
-    def start(self) -> None:
-        """See `EmbeddedService.start`. A killed server must be reaped first, or its lock file is still valid."""
-        if self.pid is not None:
-            self.wait_for_end(self.pid, f"the previous {self.name} to be gone")
-        super().start()
-
-    def missing(self) -> str | None:
-        """See `EmbeddedService.missing`."""
-        try:
-            self.connect("postgres").close()
-        except psycopg2.OperationalError as error:
-            return f"{self.name} does not accept connections on {self.endpoint} ({str(error).strip().splitlines()[-1]})"
-        return None
-
-    def connect(self, database: str) -> connection:
-        """Open a session of the superuser, in autocommit mode."""
-        session = psycopg2.connect(
-            host=self.endpoint.host,
-            port=self.endpoint.port,
-            dbname=database,
-            user=self.superuser.user,
-            password=self.superuser.password.value,
-            connect_timeout=10,
-            application_name="acceptance",
-        )
-        session.autocommit = True
-        return session
-
-    def make_data_directory(self) -> None:
-        """Make the data directory with initdb.
-
-        Raises:
-            EnvironmentProblem: it failed.
-        """
-        password = self._private("initdb-password", self.superuser.password.value + "\n")
-        options = ("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-        initdb = [str(self.program.path.parent / "initdb"), "-D", str(self.data), "-U", self.superuser.user, *options]
-        self.run_once([*initdb, f"--pwfile={password}"])
-        password.unlink()
+        return argv, environment
 
     def copy_data_directory(self, source: CitusNode) -> None:
         """Copy another node's data directory before its first start: much faster than a second initdb.
@@ -144,38 +92,6 @@ class CitusNode(EmbeddedService):
             EnvironmentProblem: it failed.
         """
         self.run_once(["cp", "-a", str(source.data), str(self.data)])
-
-    def run_once(self, argv: Sequence[str]) -> None:
-        """Run a program to its end, under the server's user and the keeper.
-
-        Raises:
-            EnvironmentProblem: it failed; the log says why.
-        """
-        hand_over(self.directory)
-        pid = self.keeper.spawn([*unprivileged(), *argv], log=self.log, cwd=self.directory, env=self.program.env)
-        status = self.wait_for_end(pid, f"{Path(argv[0]).name} of {self.name} to end")
-        if status:
-            raise EnvironmentProblem(f"{self.name}: {argv[0]} ended with status {status}; read {self.log} for why")
-
-    def wait_for_end(self, pid: int, what: str) -> int:
-        """Wait until a process has ended and is reaped; return its exit status."""
-        status: list[int] = []
-
-        def missing() -> str | None:
-            ended = self.keeper.exit_status(pid)
-            if ended is None:
-                return f"process {pid} is still there"
-            status.append(ended)
-            return None
-
-        wait_until(missing, _DEADLINE, what)
-        return status[0]
-
-    def _private(self, name: str, text: str) -> Path:
-        file = self.directory / name
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="utf-8")
-        return file
 
 
 class CitusServices:
@@ -206,10 +122,11 @@ class CitusServices:
             EnvironmentProblem: the directory holds no Citus that this PostgreSQL could load.
         """
         self.installation = find_installation(settings, program)
-        self.program, self.settings, self.owner, self.vector = program, settings, owner, vector
+        self.program, self.owner, self.vector = program, owner, vector
         names = [COORDINATOR, *(f"citus-worker{number}" for number in range(1, len(endpoints)))]
+        own: Settings = {"citus.shard_count": settings.shard_count, **settings.settings}
         self.nodes = {
-            name: CitusNode(home(name), program, self.installation, endpoint, superuser)
+            name: CitusNode(home(name), program, self.installation, own, endpoint, superuser)
             for name, endpoint in zip(names, endpoints, strict=True)
         }
         self.coordinator, *self.workers = self.nodes.values()
@@ -226,11 +143,11 @@ class CitusServices:
             EnvironmentProblem: a node did not start, or does not load Citus.
         """
         self.coordinator.make_data_directory()
-        shard_count: dict[str, str | int | float | bool] = {"citus.shard_count": self.settings.shard_count}
         with ThreadPoolExecutor(len(self.nodes)) as pool:
             list(pool.map(lambda worker: worker.copy_data_directory(self.coordinator), self.workers))
             for node in self.nodes.values():
-                node.configure({**shard_count, **self.settings.settings}, (node.superuser, self.owner))
+                node.configure()
+                node.know((node.superuser, self.owner))
                 node.start()
             list(pool.map(lambda node: self._begin(node, ready, database), self.nodes.values()))
         self._join(database)
@@ -306,9 +223,3 @@ def _run(session: connection, *statements: sql.Composable) -> None:
     with session.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-
-
-def _quoted(value: str | int | float | bool) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "'" + str(value).replace("'", "''") + "'"

