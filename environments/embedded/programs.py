@@ -77,7 +77,7 @@ def find(source: Source, wanted: Program) -> Found:
         version = version_of(path, source.version_arguments)
         if version is None:
             raise EnvironmentProblem(f"{key}.path: {path} is not a program that runs; correct or remove the key")
-        if not _fits(version, wanted.version):
+        if not fits(version, wanted.version):
             raise EnvironmentProblem(
                 f"{key}.path: {path} is version {version}, but version {wanted.version} is wanted; correct either key"
             )
@@ -85,7 +85,7 @@ def find(source: Source, wanted: Program) -> Found:
     seen = []
     for path, provider, env in _candidates(source, wanted):
         version = version_of(path, source.version_arguments, env)
-        if version is not None and _fits(version, wanted.version):
+        if version is not None and fits(version, wanted.version):
             return Found(path, version, provider, env)
         seen.append(f"{path} ({version or 'does not run'})")
     wish = f" {wanted.version}" if wanted.version else ""
@@ -108,7 +108,8 @@ def version_of(path: Path, arguments: Sequence[str], env: dict[str, str] | None 
     return match.group(1) if match and answer.returncode == 0 else None
 
 
-def _fits(version: str, wanted: str | None) -> bool:
+def fits(version: str, wanted: str | None) -> bool:
+    """Whether a version begins as the one that is wanted."""
     return wanted is None or (version + ".").startswith(wanted + ".")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,13 +14,17 @@ import nats
 import psutil
 import psycopg2
 import pytest
+import requests
 from robot.api.types import Secret
 
 from environments.embedded import programs
+from environments.embedded.clickhouse import ClickHouse
+from environments.embedded.clickhouse import prepare as prepare_clickhouse
 from environments.embedded.nats import Nats
 from environments.embedded.ports import HOST, Ports
 from environments.embedded.postgresql import PostgreSQL
 from environments.embedded.processes import EmbeddedService, Home, Keeper, wait_until
+from environments.errors import EnvironmentProblem
 from environments.sections.base import Program, Settings
 from environments.system import Endpoint, Login
 
@@ -180,3 +185,65 @@ def test_nats_on_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert programs.find(programs.NATS, Program()).provider == "PATH"
     assert programs.find(programs.NATS, Program(version="2.15")).path == packaged.path
     assert programs.find(programs.NATS, Program(path=program)).provider == "environment file"
+
+
+# -- ClickHouse ----------------------------------------------------------------------------------------------
+
+_SERVERS = {"front": None, "server": shutil.which("clickhouse")}
+
+
+def clickhouse(homes: Homes, path: str | None = None) -> ClickHouse:
+    found = prepare_clickhouse(Program(path=Path(path) if path else None))
+    return ClickHouse(homes.home("clickhouse"), found, {}, homes.endpoint(), homes.login)
+
+
+def told(server: ClickHouse, statement: str, password: str | None = None) -> str:
+    login = {"X-ClickHouse-User": server.login.user, "X-ClickHouse-Key": password or server.login.password.value}
+    return requests.post(server.url, data=statement, headers=login, timeout=10).text
+
+
+@pytest.mark.parametrize("which", _SERVERS)
+def test_clickhouse_keeps_its_rows_through_stops_and_kills(homes: Homes, which: str) -> None:
+    if which == "server" and _SERVERS[which] is None:
+        pytest.skip("no clickhouse on PATH")
+    server = clickhouse(homes, _SERVERS[which])
+    assert server.missing() is not None
+    begin(server)
+    assert told(server, "CREATE TABLE kept (a UInt64) ENGINE = MergeTree ORDER BY a") == ""
+    assert told(server, "INSERT INTO kept VALUES (1)") == ""
+    for end in ends(server):
+        before = list(server.processes())
+        end()
+        gone(server, before)
+        assert server.missing() is not None
+        begin(server)
+        assert told(server, "INSERT INTO kept SELECT count() + 1 FROM kept") == ""
+    assert told(server, "SELECT a FROM kept ORDER BY a") == "1\n2\n3\n"
+    assert "AUTHENTICATION_FAILED" in told(server, "SELECT 1", password="wrong")
+    assert homes.login.password.value not in " ".join(psutil.Process(server.pid).cmdline())
+
+
+def test_a_clickhouse_server_comes_before_the_front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "clickhouse"
+    program.write_text("#!/bin/sh\necho ClickHouse client version 24.10.2.80 '(official build).'\n")
+    program.chmod(0o755)
+    named = prepare_clickhouse(Program(path=program))
+    assert (named.version, named.provider, named.kind) == ("24.10.2.80", "environment file", "real")
+    with monkeypatch.context() as changed:
+        changed.setenv("PATH", str(tmp_path), prepend=":")
+        assert prepare_clickhouse(Program()).provider == "PATH"
+        assert prepare_clickhouse(Program(version="26")).kind == "real engine, reference front"
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    front = prepare_clickhouse(Program())
+    assert (front.provider, front.kind) == ("Python package chdb", "real engine, reference front")
+    assert front.version.startswith("26.")
+
+
+def test_a_clickhouse_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(EnvironmentProblem, match=r"services\.clickhouse\.path: .* is not a program that runs"):
+        prepare_clickhouse(Program(path=tmp_path / "none"))
+    with pytest.raises(EnvironmentProblem, match=r"no clickhouse 19 found; install the Python package chdb"):
+        prepare_clickhouse(Program(version="19"))
+    with pytest.raises(EnvironmentProblem, match=r"services\.clickhouse\.settings: the front of chdb has no max_t"):
+        prepare_clickhouse(Program(settings={"max_thread_pool_size": 100}))
