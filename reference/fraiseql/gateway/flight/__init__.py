@@ -1,0 +1,1 @@
+"""The Flight side of the gateway: rows as Arrow batches over gRPC."""

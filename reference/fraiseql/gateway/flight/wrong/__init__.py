@@ -1,0 +1,1 @@
+"""Parts that behave wrongly on purpose."""
