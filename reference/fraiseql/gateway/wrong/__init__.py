@@ -1,0 +1,1 @@
+"""Parts of a gateway that are wrong on purpose."""
