@@ -61,7 +61,7 @@ async def _replay(settings: Settings, sink: SinkName) -> int:
         async with connected(settings.nats.url, f"replay for {sink}") as (client, _):
             count = await replay(client, settings.nats, sink)
     except (nats.errors.Error, OSError) as problem:
-        print(f"error: nats at {settings.nats.url}: {problem}; what was not replayed is kept", file=sys.stderr)
+        print(f"error: nats: {problem}; what was not replayed is kept", file=sys.stderr)
         return 1
     print(f"{count} replayed")
     return 0

@@ -28,7 +28,7 @@ class ClickHouse(Sink):
     name = SinkName.CLICKHOUSE
 
     def __init__(self, settings: ClickHouseSettings) -> None:
-        headers = {"X-ClickHouse-User": settings.user, "X-ClickHouse-Key": settings.password}
+        headers = {"X-ClickHouse-User": _in_header(settings.user), "X-ClickHouse-Key": _in_header(settings.password)}
         self._http = Http(settings.url, headers)
         self._table = f"`{settings.database}`.`{settings.table}`"
 
@@ -66,6 +66,10 @@ class ClickHouse(Sink):
         if answer.status == _TOO_LARGE or answer.headers.get("X-ClickHouse-Exception-Code") in _ABOUT_ROWS:
             raise Refused(str(answer))
         raise Away(str(answer))
+
+
+def _in_header(text: str) -> str:
+    return text.encode().decode("latin-1")  # as which headers are sent: then they are UTF-8, which ClickHouse expects
 
 
 def row(event: Event) -> bytes:

@@ -150,7 +150,7 @@ class _Reader:
         except ValueError:
             right = False
         if not right:
-            self._refuse(name, f"'{url}' is no address", f"write one with a port, such as {example}")
+            self._refuse(name, "is no address", f"write one with a port, such as {example}")
 
     def _check_names(self, place: str, content: Mapping[str, Any], kind: type[Any]) -> None:
         known = [key.name for key in fields(kind)]

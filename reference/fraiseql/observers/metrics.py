@@ -32,6 +32,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._counters = {name: self._made(Counter, name, text) for name, text in _COUNTERS.items()}
         self._gauges = {name: self._made(Gauge, name, text) for name, text in _GAUGES.items()}
+        self.begun = False  # whether it has read the stream once
         self._waits_for: dict[str, str] = {}
 
     def add(self, name: str, amount: int = 1) -> None:
@@ -59,9 +60,10 @@ class Metrics:
         return news
 
     def health(self) -> dict[str, Any]:
-        """Return what there is to say: `status` is `ok`, or `waiting` with what it waits for and why."""
+        """Return what there is to say: `status` is `ok`, `starting`, or `waiting` with what it waits for and why."""
         waits_for = self._waits_for
-        return {"status": "waiting" if waits_for else "ok", "sink": self.sink.value, "waits_for": waits_for}
+        status = "waiting" if waits_for else "ok" if self.begun else "starting"
+        return {"status": status, "sink": self.sink.value, "waits_for": waits_for}
 
     def _made(self, kind: Any, name: str, text: str) -> Any:
         return kind(f"{_PREFIX}_{name}", text, ["sink"], registry=self.registry).labels(self.sink.value)

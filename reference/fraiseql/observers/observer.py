@@ -43,7 +43,6 @@ class Observer:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
         pauses = Pauses(self._settings.retry)
-        self._metrics.wait_for(_NATS, "not asked yet")
         while not self._stopping.is_set():
             try:
                 await self._session(pauses)
@@ -61,6 +60,7 @@ class Observer:
             letters = self._parts.letters(client, source, self._sink.name)
             await intake.start()
             self._metrics.has(_NATS)
+            self._metrics.begun = True
             pauses.start_again()
             _log.info("%s: reading %s after the last acknowledgement", self._sink.name, source.stream)
             await self._until_over(
@@ -79,7 +79,7 @@ class Observer:
                 await self._delivery.finish(delivering, STOP_SECONDS)
             for task in done - {stopping}:
                 task.result()
-            if stopping not in done:
+            if not self._stopping.is_set():
                 raise Lost("the connection was closed")
         finally:
             for task in {*tasks, stopping}:
@@ -87,15 +87,14 @@ class Observer:
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
 
     async def _watched(self, watch: Any) -> None:
-        while True:
+        while not self._stopping.is_set():
             await watch()
             await self._unless_stopped(_WATCH_SECONDS)
 
     async def _unless_stopped(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            pass
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 @asynccontextmanager
@@ -105,13 +104,15 @@ async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.
     Raises:
         nats.errors.Error: there is no server, or it does not answer.
     """
-    gone = asyncio.Event()
+    gone, ready = asyncio.Event(), asyncio.Event()
 
     async def note_end() -> None:
         gone.set()
 
     async def note_error(problem: Exception) -> None:
-        _log.debug("nats: %s", problem)  # what ends the session is told by who waits for it
+        if ready.is_set() and not gone.is_set():
+            _log.warning("nats: %s", problem)
+            gone.set()  # nobody else is told of an error outside of requests, so that it ends the session
 
     client = await nats.connect(
         url,
@@ -125,8 +126,10 @@ async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.
         closed_cb=note_end,
         error_cb=note_error,
     )
+    ready.set()
     try:
         yield client, gone
     finally:
         with suppress(*_GONE):  # a link that hangs takes no farewell
-            await asyncio.wait_for(client.close(), _PING_SECONDS)
+            async with asyncio.timeout(_PING_SECONDS):
+                await client.close()
