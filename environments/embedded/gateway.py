@@ -16,13 +16,12 @@ from environments.config import ROOT
 from environments.embedded import toml
 from environments.embedded.identity import Issuer
 from environments.embedded.processes import EmbeddedService, Home
+from environments.fraiseql import UPLOAD_TABLE, VIEWS
 from environments.sections.fraiseql import Gateway as GatewaySection
 from environments.system import ClickHouseAddress, Endpoint, Login
 
 PROGRAM = ROOT / "reference" / "fraiseql" / "gateway" / "__main__.py"
 SCHEMA = ROOT / "environments" / "fraiseql" / "schema.graphql"
-VIEWS = ("va_users", "va_orders", "ta_users", "ta_orders")
-UPLOAD_TABLE = "tb_import"
 COMPLEXITY = 1_000_000_000  # the limit is no subject of criteria that ask for many rows, and has one of its own
 MAX_DEPTH = 10
 MAX_ALIASES = 30
@@ -50,7 +49,7 @@ class Behind:
     @property
     def database_url(self) -> str:
         """The database as a URL, password included."""
-        user, password = quote(self.login.user), quote(self.login.password.value)
+        user, password = quote(self.login.user, safe=""), quote(self.login.password.value, safe="")
         return f"postgres://{user}:{password}@{self.database}/{self.database_name}"
 
 
@@ -107,7 +106,8 @@ class Gateway(EmbeddedService):
             sections["auth"] = {"issuer": identity.issuer, "audience": identity.audience, "jwks_uri": keys}
         if self.behind.redis is not None:
             endpoint, password = self.behind.redis
-            sections["cache"] = {"redis_url": f"redis://:{quote(password.value)}@{endpoint}", "ttl_seconds": 60}
+            secret = quote(password.value, safe="")
+            sections["cache"] = {"redis_url": f"redis://:{secret}@{endpoint}", "ttl_seconds": 60}
         if self.behind.events is not None:
             sections["events"] = clickhouse_table(self.behind.events, "clickhouse_url")
         return sections

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
 from environments.sections.base import MEANS
-from environments.system import BrokerAddresses, ClusterAddresses
+from environments.system import BrokerAddresses, ClusterAddresses, FraiseqlAddresses
 
 
 def describe_broker(where: BrokerAddresses, capabilities: Iterable[str], keeper: int, results: Path) -> str:
@@ -50,8 +51,6 @@ def describe_cluster(
         "CLUSTER_SUPERUSER_PASSWORD": where.superuser.password.value,
         "CLUSTER_REDIS_PASSWORD": where.redis_password.value,
     }
-    reach = state / "reach.sh"
-    reach.touch(mode=0o600)
     psql = {
         "PGHOST": where.primary.host,
         "PGPORT": str(where.primary.port),
@@ -59,8 +58,7 @@ def describe_cluster(
         "PGUSER": where.owner.user,
         "PGPASSWORD": where.owner.password.value,
     }
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in (secrets | psql).items()]
-    reach.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    reach = _write_reach(state, secrets | psql)
     environment = _write_environment(results, "cluster", capabilities, _addresses(where))
     return (
         "The services stay up:\n"
@@ -70,6 +68,83 @@ def describe_cluster(
         f"  test them again: ./run.sh --environment {environment}\n"
         f"  end them:        kill {keeper}"
     )
+
+
+def describe_fraiseql(
+    where: FraiseqlAddresses, capabilities: Iterable[str], state: Path, keeper: int, results: Path
+) -> str:
+    """Write `reach.sh` (readable by its owner only) and `kept.yaml`; return the text for the console.
+
+    Args:
+        where: addresses and secrets.
+        capabilities: what the environment declared.
+        state: the services' directory, removed when they end; `reach.sh` goes there.
+        keeper: process id that SIGTERM ends the services with.
+        results: this run's artifacts; `kept.yaml` goes there.
+    """
+    assert where.metrics_token is not None
+    assert where.identity is not None
+    assert where.clickhouse is not None
+    assert where.search is not None
+    assert where.redis_password is not None
+    nats = urlsplit(where.nats or "")
+    secrets = {
+        "FRAISEQL_SESSION_SECRET": where.session_secret.value,
+        "FRAISEQL_METRICS_TOKEN": where.metrics_token.value,
+        "FRAISEQL_PASSWORD": where.owner.password.value,
+        "FRAISEQL_NATS_PASSWORD": unquote(nats.password or ""),
+        "FRAISEQL_CLICKHOUSE_PASSWORD": where.clickhouse.login.password.value,
+        "FRAISEQL_REDIS_PASSWORD": where.redis_password.value,
+    }
+    psql = {
+        "PGHOST": where.database.host,
+        "PGPORT": str(where.database.port),
+        "PGDATABASE": where.database_name,
+        "PGUSER": where.owner.user,
+        "PGPASSWORD": where.owner.password.value,
+    }
+    reach = _write_reach(state, secrets | psql)
+    addresses: dict[str, object] = {
+        "http": where.http,
+        "flight": where.flight,
+        "session_secret": "%{FRAISEQL_SESSION_SECRET}",
+        "metrics_token": "%{FRAISEQL_METRICS_TOKEN}",
+        "database": str(where.database),
+        "database_name": where.database_name,
+        "user": where.owner.user,
+        "password": "%{FRAISEQL_PASSWORD}",
+        "issuer": where.identity.issuer,
+        "audience": where.identity.audience,
+        "identity_key": str(where.identity.key),
+        "identity_key_id": where.identity.key_id,
+        "nats": f"nats://{nats.hostname}:{nats.port}",
+        "nats_user": nats.username,
+        "nats_password": "%{FRAISEQL_NATS_PASSWORD}",
+        "clickhouse": where.clickhouse.url,
+        "clickhouse_user": where.clickhouse.login.user,
+        "clickhouse_password": "%{FRAISEQL_CLICKHOUSE_PASSWORD}",
+        "search": where.search.url,
+        "redis": str(where.redis),
+        "redis_password": "%{FRAISEQL_REDIS_PASSWORD}",
+    }
+    environment = _write_environment(results, "fraiseql", capabilities, addresses)
+    return (
+        "The services stay up:\n"
+        f"  GraphQL {where.http}/graphql   Flight {where.flight}\n"
+        f"  ClickHouse {where.clickhouse.url}   search {where.search.url}   NATS {nats.hostname}:{nats.port}\n"
+        f"  secrets:         . {reach}     (then: psql, or the next line)\n"
+        f"  test them again: ./run.sh --system fraiseql --environment {environment}\n"
+        f"  end them:        kill {keeper}"
+    )
+
+
+def _write_reach(state: Path, variables: Mapping[str, str]) -> Path:
+    """Write a file to be sourced, which only its owner can read."""
+    reach = state / "reach.sh"
+    reach.touch(mode=0o600)
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    reach.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return reach
 
 
 def _write_environment(results: Path, system: str, capabilities: Iterable[str], addresses: dict[str, object]) -> Path:

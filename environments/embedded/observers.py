@@ -11,12 +11,11 @@ from environments.config import ROOT
 from environments.embedded import toml
 from environments.embedded.gateway import clickhouse_table
 from environments.embedded.processes import EmbeddedService, Home
+from environments.fraiseql import STREAM, SUBJECT
 from environments.sections.fraiseql import Observers as ObserversSection
 from environments.system import ClickHouseAddress, Endpoint, SearchAddress
 
 PROGRAM = ROOT / "reference" / "fraiseql" / "observers" / "__main__.py"
-STREAM = "fraiseql_events"
-SUBJECT = "fraiseql.mutation"
 DUPLICATE_WINDOW_SECONDS = 20  # a longer one makes NATS' memory grow at 10 000 events a second
 
 

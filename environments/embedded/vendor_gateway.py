@@ -17,8 +17,6 @@ from environments.embedded.gateway import (
     COMPLEXITY,
     MAX_DEPTH,
     SCHEMA,
-    UPLOAD_TABLE,
-    VIEWS,
     Behind,
     GatewaySecrets,
     gateway_missing,
@@ -26,6 +24,7 @@ from environments.embedded.gateway import (
 from environments.embedded.processes import EmbeddedService, Home
 from environments.embedded.vendor import CLI, KEY, VendorPrograms
 from environments.errors import EnvironmentProblem
+from environments.fraiseql import UPLOAD_TABLE, VIEWS
 from environments.fraiseql.vendor.author import vendor_schema
 from environments.system import Endpoint
 

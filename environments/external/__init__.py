@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from environments.config import EnvironmentFile
 from environments.external.broker import ExternalBroker
 from environments.external.cluster import ExternalCluster
+from environments.external.fraiseql import ExternalFraiseql
 
-SYSTEMS: Mapping[str, Callable[[EnvironmentFile], ExternalBroker | ExternalCluster]] = {
+SYSTEMS: Mapping[str, Callable[[EnvironmentFile], ExternalBroker | ExternalCluster | ExternalFraiseql]] = {
     "cluster": ExternalCluster,
     "broker": ExternalBroker,
+    "fraiseql": ExternalFraiseql,
 }
 """How each system is made from an environment file."""

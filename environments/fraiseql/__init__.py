@@ -12,6 +12,13 @@ from psycopg2.extensions import connection, encrypt_password
 
 from environments.system import ClickHouseAddress, Login, SearchAddress
 
+VIEWS = ("va_users", "va_orders", "ta_users", "ta_orders")
+UPLOAD_TABLE = "tb_import"
+STREAM = "fraiseql_events"
+SUBJECT = "fraiseql.mutation"
+EVENTS_TABLE = "fraiseql_events"
+INDEX_PREFIX = "fraiseql-events"
+
 _HERE = Path(__file__).parent
 _SECONDS = 30
 
@@ -39,6 +46,8 @@ def provision_database(connect: Callable[[str], connection], database: str, owne
             if cursor.fetchone() is None:
                 names = (sql.Identifier(database), sql.Identifier(owner.user))
                 cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
+            # texts of instants must not depend on the machine's time zone
+            cursor.execute(sql.SQL("ALTER DATABASE {} SET timezone = 'UTC'").format(sql.Identifier(database)))
     with closing(connect(database)) as server, server, server.cursor() as cursor:
         cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(owner.user)))
         for file in ("tables.sql", "rows.sql"):
@@ -51,7 +60,7 @@ def provision_clickhouse(where: ClickHouseAddress) -> None:
     Raises:
         requests.RequestException: ClickHouse refused it or is away.
     """
-    statement = (_HERE / "events.sql").read_text(encoding="utf-8").replace("fraiseql_events", where.table)
+    statement = (_HERE / "events.sql").read_text(encoding="utf-8").replace(EVENTS_TABLE, where.table)
     requests.post(
         where.url,
         params={"database": where.database},
@@ -67,7 +76,7 @@ def provision_search(where: SearchAddress) -> None:
     Raises:
         requests.RequestException: the search engine refused it or is away.
     """
-    template = (_HERE / "events_index.json").read_text(encoding="utf-8").replace("fraiseql-events", where.index_prefix)
+    template = (_HERE / "events_index.json").read_text(encoding="utf-8").replace(INDEX_PREFIX, where.index_prefix)
     requests.put(
         f"{where.url}/_index_template/{where.index_prefix}",
         data=template.encode(),
