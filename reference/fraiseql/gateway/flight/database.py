@@ -120,7 +120,7 @@ class Reading:
                 self._reader.close()
                 self._reader = None
                 return
-            yield pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+            yield batch
 
     def close(self) -> None:
         """End the statement, also one whose rows have not all been read: PostgreSQL stops working on it."""

@@ -57,12 +57,14 @@ class Exchange:
     def _upload(
         self, correlation: str, asked: Mapping[str, Any], writer: fl.MetadataRecordBatchWriter, patience: Patience
     ) -> None:
+        table = _text(asked, "table")
+        self._uploads.allow(table)
         try:
             with pa.ipc.open_stream(bytes(asked.get("batch") or b"")) as rows:
                 batches = list(rows)
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
             raise Refused(f"batch is no stream of Arrow batches: {error}") from None
-        done = self._uploads.upload(_text(asked, "table"), rows.schema, batches, patience)
+        done = self._uploads.upload(table, rows.schema, batches, patience)
         _answer(writer, correlation, {"Ok": list(done.encode())})
 
     def _subscribe(

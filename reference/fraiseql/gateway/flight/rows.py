@@ -28,11 +28,13 @@ class Rows(NamedTuple):
 
 
 def cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch with the names and types of a schema; nothing is copied where the types are right already.
+    """Return a batch with the names and types of a schema; nothing is copied where they are right already.
 
     Raises:
         ArrowInvalid: a value does not fit its type.
     """
+    if batch.schema == schema:
+        return batch
     columns = [
         column if column.type == field.type else column.cast(field.type)
         for column, field in zip(batch.columns, schema, strict=True)

@@ -14,7 +14,6 @@ import pyarrow.flight as fl
 from prometheus_client import CollectorRegistry
 
 from reference.fraiseql.gateway.config import Settings
-from reference.fraiseql.gateway.defects import Defect
 from reference.fraiseql.gateway.flight import tickets
 from reference.fraiseql.gateway.flight.actions import Actions
 from reference.fraiseql.gateway.flight.answers import Answers
@@ -28,21 +27,26 @@ from reference.fraiseql.gateway.flight.parts import Parts
 from reference.fraiseql.gateway.flight.patience import Patience, Watch
 from reference.fraiseql.gateway.flight.tables import BulkAnswers
 from reference.fraiseql.gateway.flight.tokens import Handshake, Provider
-from reference.fraiseql.gateway.flight.wrong.switch import parts_with
 from reference.fraiseql.gateway.schema import Schema
 
 
 class FlightServer(fl.FlightServerBase):
-    """Serves from the moment it is made.
+    """Serves from the moment it is made, until `stop`.
 
     Args:
         settings: the gateway's configuration.
         schema: what GraphQL is served.
         metrics: where the page of metrics finds what is counted.
         parts: the classes it is made of.
+
+    Raises:
+        ArrowException: it cannot listen at its address.
     """
 
     def __init__(self, settings: Settings, schema: Schema, metrics: CollectorRegistry, parts: Parts) -> None:
+        # pyarrow puts the traceback of an exception that is no FlightError into the message for the client, and has
+        # no switch for it; `errors.meant` writes the whole one into the log.
+        sys.tracebacklimit = 0
         counted = FlightMetrics(metrics)
         self._seconds = settings.query_timeout_seconds
         self._watch = Watch()
@@ -130,13 +134,13 @@ class FlightServer(fl.FlightServerBase):
             assert session is not None, "no call gets here without a session"
             return iter([fl.Result(self._actions.run(action.type, session, self._patience(context)))])
 
-    def shutdown(self, grace_seconds: float = 0.0) -> bool:
+    def stop(self, grace_seconds: float) -> bool:
         """Take no more calls, and let those that run end.
 
         Returns:
             Whether they have. If not the process must end by `os._exit`: a client that does not read holds its call up.
         """
-        ending = threading.Thread(target=super().shutdown, name="flight shutdown", daemon=True)
+        ending = threading.Thread(target=self.shutdown, name="flight shutdown", daemon=True)
         ending.start()
         ending.join(grace_seconds)
         if not ending.is_alive():
@@ -155,18 +159,6 @@ class FlightServer(fl.FlightServerBase):
     def _listed(self, name: str, schema: pa.Schema) -> fl.FlightInfo:
         content = orjson.dumps({"type": "OptimizedView", "view": name})
         return fl.FlightInfo(schema, fl.FlightDescriptor.for_path(name), self._endpoints(content))
-
-
-def start(settings: Settings, schema: Schema, metrics: CollectorRegistry, defect: Defect | None) -> FlightServer:
-    """Start serving Flight, with a defect or without.
-
-    Raises:
-        OSError: the address cannot be had.
-    """
-    # pyarrow puts the traceback of an exception that is no FlightError into the message for the client, and has no
-    # switch for it; `errors.meant` writes the whole one into the log.
-    sys.tracebacklimit = 0
-    return FlightServer(settings, schema, metrics, parts_with(defect))
 
 
 @contextmanager

@@ -44,12 +44,13 @@ class Uploads:
             FlightUnauthorizedError: the table may not be written to.
             Refused: the columns or a value do not fit the table; nothing was written.
         """
-        self._allow(table)
+        self.allow(table)
         rows = self._written(table, schema, batches, patience)
         self._metrics.uploaded.inc(rows)
         return f"Inserted {rows} rows"
 
-    def _allow(self, table: str) -> None:
+    def allow(self, table: str) -> None:
+        """Raise FlightUnauthorizedError unless the table may be written to."""
         if table not in self._tables:
             raise fl.FlightUnauthorizedError(f"Table {table} does not take uploads")
 
