@@ -20,6 +20,7 @@ _MESSAGE = " with message: "
 _PHRASES = {
     "Flight cancelled call,": "CANCELLED",
     "Flight RPC failed": "UNKNOWN",
+    "Unknown error:": "UNKNOWN",  # GetSchema, which pyarrow's client reports in another way
     "Flight returned invalid argument error,": "INVALID_ARGUMENT",
     "Flight returned timeout error,": "DEADLINE_EXCEEDED",
     "Flight returned not found error,": "NOT_FOUND",
@@ -47,6 +48,17 @@ _CLASSES = {
     pa.ArrowNotImplementedError: "UNIMPLEMENTED",
     pa.ArrowInvalid: "INVALID_ARGUMENT",
 }
+_DETAILS = {
+    "Cancelled": "CANCELLED",
+    "TimedOut": "DEADLINE_EXCEEDED",
+    "Unauthenticated": "UNAUTHENTICATED",
+    "Unauthorized": "PERMISSION_DENIED",
+    "Unavailable": "UNAVAILABLE",
+    "Internal": "INTERNAL",
+    "Failed": "UNKNOWN",
+}
+"""What stands in the place of the class where pyarrow's client forgets it: in the answer to GetSchema."""
+
 _FROM_THE_SERVER = (". Detail: ", ". gRPC client debug context: ")
 _ADDED = (". Additionally, could not", *_FROM_THE_SERVER, ". Client context: ")
 
@@ -71,12 +83,14 @@ def failure_of(error: BaseException) -> FlightFailure:
     text = str(error)
     for phrase, status in _PHRASES.items():
         if (begin := text.find(phrase)) >= 0:
-            _, _, message = text[begin:].partition(_MESSAGE)
-            return FlightFailure(status, _own(message))
+            return FlightFailure(
+                status, _own(text[begin:].partition(_MESSAGE)[2] or text[begin + len(phrase) :].strip())
+            )
     if isinstance(error, pa.ArrowInvalid) and not any(mark in text for mark in _FROM_THE_SERVER):
         return FlightFailure(UNREADABLE, text)  # as the client's own IPC reader puts it
-    status = next((status for kind, status in _CLASSES.items() if isinstance(error, kind)), UNREADABLE)
-    return FlightFailure(status, _own(text))
+    found = (status for kind, status in _CLASSES.items() if isinstance(error, kind))
+    detail = text.rpartition(". Detail: ")[2]
+    return FlightFailure(next(found, _DETAILS.get(detail, UNREADABLE)), _own(text))
 
 
 @contextmanager

@@ -95,6 +95,32 @@ def test_a_server_that_is_not_there_is_unavailable():
     assert "Connection refused" in found.value.message
 
 
+def test_the_status_of_a_schema_that_is_refused_is_told_by_a_phrase_of_its_own():
+    """pyarrow's server makes UNKNOWN of whatever Flight error its method raises there."""
+
+    class Failing(flight.FlightServerBase):
+        def get_schema(self, context, descriptor):
+            raise flight.FlightUnavailableError("the message")
+
+    server = Failing("grpc://127.0.0.1:0")
+    with FlightConnection(f"grpc://127.0.0.1:{server.port}", None) as client, pytest.raises(FlightFailure) as found:
+        client.schema(b"x")
+    server.shutdown()
+    assert (found.value.status, found.value.message) == ("UNKNOWN", "the message")
+
+
+def test_the_status_of_a_schema_that_is_refused_at_the_door_is_told_by_its_detail():
+    class Closed(flight.ServerMiddlewareFactory):
+        def start_call(self, info, headers):
+            raise flight.FlightUnauthorizedError("the message")
+
+    server = flight.FlightServerBase("grpc://127.0.0.1:0", middleware={"door": Closed()})
+    with FlightConnection(f"grpc://127.0.0.1:{server.port}", None) as client, pytest.raises(FlightFailure) as found:
+        client.schema(b"x")
+    server.shutdown()
+    assert (found.value.status, found.value.message) == ("PERMISSION_DENIED", "the message")
+
+
 def test_what_the_own_reader_cannot_read_has_no_status_of_the_server():
     assert failure_of(pa.ArrowInvalid("Expected IPC message of type schema but got record batch")).status == UNREADABLE
 

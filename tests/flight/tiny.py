@@ -96,14 +96,21 @@ class _Identity(flight.ServerAuthHandler):
         return ""
 
 
-class _HeaderOf(flight.ServerMiddlewareFactory):
+class _Door(flight.ServerMiddlewareFactory):
+    """The one place where every call can be refused with its right status."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server = server
+
     def start_call(self, info, headers):
-        return _Header((headers.get("authorization") or [None])[0])
+        return _Caller(self.server.admit(info.method, (headers.get("authorization") or [""])[0]))
 
 
-class _Header(flight.ServerMiddleware):
-    def __init__(self, value):
-        self.value = value
+class _Caller(flight.ServerMiddleware):
+    def __init__(self, claims):
+        super().__init__()
+        self.claims = claims
 
 
 class TinyFlight(flight.FlightServerBase):
@@ -116,15 +123,16 @@ class TinyFlight(flight.FlightServerBase):
         super().__init__(
             "grpc://127.0.0.1:0",
             auth_handler=_Identity() if self.identity else None,
-            middleware={"header": _HeaderOf()},
+            middleware={"door": _Door(self)},
         )
 
     @property
     def address(self):
         return f"grpc://127.0.0.1:{self.port}"
 
-    def check(self, context):
-        header = context.get_middleware("header").value or ""
+    def admit(self, method, header):
+        if method == flight.FlightMethod.HANDSHAKE:
+            return {}
         try:
             claims = self.claims(header.removeprefix("Bearer ") if header.startswith("Bearer ") else "")
         except jwt.PyJWTError as error:
@@ -163,7 +171,6 @@ class TinyFlight(flight.FlightServerBase):
             raise pa.ArrowInvalid(f"Query execution failed: {error}") from None
 
     def do_get(self, context, ticket):
-        self.check(context)
         table = self.answer(ticket.ticket)
         return flight.GeneratorStream(table.schema, self.batches(table))
 
@@ -171,34 +178,28 @@ class TinyFlight(flight.FlightServerBase):
         yield from table.to_batches(max_chunksize=ROWS_OF_A_BATCH)
 
     def get_flight_info(self, context, descriptor):
-        self.check(context)
         data = descriptor.command or descriptor.path[0]
         endpoint = flight.FlightEndpoint(data, [])
         return flight.FlightInfo(self.answer(data).schema, descriptor, [endpoint], -1, -1)
 
     def get_schema(self, context, descriptor):
-        self.check(context)
         return flight.SchemaResult(self.answer(descriptor.command or descriptor.path[0]).schema)
 
     def list_flights(self, context, criteria):
-        self.check(context)
         descriptor = flight.FlightDescriptor.for_path("va_users")
         yield flight.FlightInfo(self.gateway.table.schema, descriptor, [], -1, -1)
 
     def list_actions(self, context):
-        self.check(context)
         return [("HealthCheck", "whether it is well"), ("ClearCache", "empties it")]
 
     def do_action(self, context, action):
-        claims = self.check(context)
         if action.type not in ("HealthCheck", "ClearCache"):
             raise pa.ArrowInvalid(f"unknown action {action.type}")
-        if action.type == "ClearCache" and "admin" not in claims["scopes"]:
+        if action.type == "ClearCache" and "admin" not in context.get_middleware("door").claims["scopes"]:
             raise flight.FlightUnauthorizedError("scope admin is needed")
         yield flight.Result(b'{"status":"healthy"}')
 
     def do_put(self, context, descriptor, reader, writer):
-        self.check(context)
         name = descriptor.path[0].decode()
         if name != "tb_import":
             raise flight.FlightUnauthorizedError(f"{name} takes no uploads")
@@ -217,7 +218,6 @@ class TinyFlight(flight.FlightServerBase):
         self.gateway.uploaded[name] = [*before, *rows]
 
     def do_exchange(self, context, descriptor, reader, writer):
-        self.check(context)
         request = reader.read_chunk().app_metadata.to_pybytes()
         writer.write_metadata(b"echo: " + request)
 
@@ -230,7 +230,7 @@ class TinyHttp(ThreadingHTTPServer):
     def __init__(self, gateway):
         self.gateway = gateway
         super().__init__(("127.0.0.1", 0), _Post)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def address(self):

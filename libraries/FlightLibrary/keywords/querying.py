@@ -1,0 +1,199 @@
+"""Keywords of questions and answers: what came over Flight, and whether HTTP gives the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from robot.api import logger
+from robot.api.deco import keyword
+
+from FlightLibrary.accounting import Reading
+from FlightLibrary.comparing import difference, normal, table_of
+from FlightLibrary.graphql_http import JsonReading
+from FlightLibrary.keywords.base import flight_connection, http_connection, say
+from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
+from measurement.verdicts import Inconclusive
+
+TYPES = {
+    "string": pa.string(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"),
+}
+"""Types of columns, by the words that criteria use."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came over Flight.
+
+    Attributes:
+        ticket: that was sent.
+        reading: what came, with its account.
+    """
+
+    ticket: Ticket
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The answers to the same query over both transports."""
+
+    query: str
+    flight: Reading
+    http: JsonReading
+
+
+class QueryingKeywords:
+    """Queries over Flight and HTTP, and what their answers must be like."""
+
+    @keyword
+    def rows_are_queried_over_flight(self, query: str, variables: Mapping[str, Any] | None = None) -> Answer:
+        """Ask a GraphQL query with one root field over Flight, and read the answer to its end.
+
+        Args:
+            query: such as `{ users(limit: 1000) { id name } }`.
+            variables: of the query, a dictionary.
+
+        Raises:
+            FlightFailure: it was refused, or broke off.
+        """
+        return self._answer(GraphQLQuery(query, variables))
+
+    @keyword
+    def view_is_read_over_flight(
+        self, view: str, order_by: str | None = None, limit: int | None = None, offset: int | None = None
+    ) -> Answer:
+        """Read rows of a column-oriented view over Flight to their end.
+
+        Args:
+            view: its name, such as `va_users`.
+            order_by: such as `name DESC, id`; the view's own order when left out.
+            limit: most rows.
+            offset: rows left out before them.
+        """
+        return self._answer(OptimizedView(view, order_by=order_by, limit=limit, offset=offset))
+
+    @keyword
+    def result_should_have_columns(self, answer: Answer, **types: str) -> None:
+        """Demand exactly these columns with these types, in whatever order.
+
+        Args:
+            answer: what asking over Flight returned.
+            types: such as `id=string    visits=int64`: string, int32, int64, float64, bool or timestamp (UTC, us).
+        """
+        expected = {name: TYPES[kind] for name, kind in types.items()}
+        came = {field.name: field.type for field in answer.reading.schema}
+        if set(came) != set(expected):
+            raise AssertionError(f"expected the columns {sorted(expected)}, came {sorted(came)}")
+        wrong = [f"'{n}' is {came[n]}, expected {kind}" for n, kind in expected.items() if came[n] != kind]
+        if wrong:
+            raise AssertionError(f"columns are of other types: {'; '.join(wrong)}")
+
+    @keyword
+    def result_should_have_rows(self, answer: Answer, at_least: int, at_most: int) -> None:
+        """Demand so many rows, none of them twice."""
+        rows = answer.reading.rows
+        if not at_least <= rows <= at_most:
+            raise AssertionError(f"expected {at_least} to {at_most} rows, came {rows}")
+        table = answer.reading.kept()
+        distinct = table.group_by(table.column_names, use_threads=False).aggregate([]).num_rows
+        if distinct < rows:
+            raise AssertionError(f"{rows - distinct} of {rows} rows came more than once")
+        say(str(answer.reading))
+
+    @keyword
+    def batches_should_have_at_most(self, answer: Answer, rows: int) -> None:
+        """Demand that the answer came in batches, and none had more rows."""
+        if answer.reading.largest_batch > rows:
+            raise AssertionError(f"a batch has {answer.reading.largest_batch} rows, at most {rows} expected")
+        if answer.reading.batches < -(-answer.reading.rows // rows):
+            raise AssertionError(f"{answer.reading.rows} rows came in {answer.reading.batches} batches")
+
+    @keyword
+    def announced_schema_should_be_that_of(self, answer: Answer) -> None:
+        """Demand that GetFlightInfo and GetSchema tell the very schema the answer has, and where to get it."""
+        with flight_connection() as client:
+            info, schema = client.flight_info(answer.ticket, in_path=True), client.schema(answer.ticket, in_path=True)
+            for what, told in (("GetFlightInfo", info.schema), ("GetSchema", schema)):
+                if not told.equals(answer.reading.schema):
+                    raise AssertionError(f"{what} tells {_in_a_line(told)}, came {_in_a_line(answer.reading.schema)}")
+            if len(info.endpoints) != 1:
+                raise AssertionError(f"GetFlightInfo names {len(info.endpoints)} endpoints, expected one")
+            again = client.read(info.endpoints[0].ticket.ticket)
+        if (found := difference(again.kept(), answer.reading.kept(), ("the endpoint", "the first answer"))) is not None:
+            raise AssertionError(f"the endpoint's ticket gives another answer: {found}")
+
+    # -- both transports -----------------------------------------------------------------------------------
+
+    @keyword
+    def the_same_is_asked_over_flight_and_http(self, *queries: str) -> list[Pair]:
+        """Ask each query with one root field over both transports."""
+        with flight_connection() as client, http_connection() as http:
+            return [Pair(query, client.read(GraphQLQuery(query)), http.read(query)) for query in queries]
+
+    @keyword
+    def both_should_have_the_same_rows(self, pairs: Sequence[Pair]) -> None:
+        """Demand that Flight and HTTP gave the same values in the same order, columns found by their name."""
+        for pair in pairs:
+            try:
+                found = difference(pair.flight.kept(), table_of(pair.http.rows, pair.flight.schema))
+            except AssertionError as error:
+                found = str(error)
+            if found is not None:
+                raise AssertionError(f"Flight and HTTP differ in {pair.query}: {found}")
+            logger.info(f"{pair.flight.rows} rows are the same for {pair.query}")
+        say(f"{sum(pair.flight.rows for pair in pairs)} rows of {len(pairs)} queries are the same")
+
+    @keyword
+    def compared_values_should_include(self, pairs: Sequence[Pair], *kinds: str) -> None:
+        """Make sure that what is easily damaged was among the values compared.
+
+        Args:
+            pairs: what asking over both transports returned.
+            kinds: of `nulls`, `unicode`, `big integers`, `timestamps`, `fractions`, `nested values`, `an empty result`.
+
+        Raises:
+            Inconclusive: one was not; the comparison says nothing of it.
+        """
+        missing = [kind for kind in kinds if not any(KINDS[kind](pair) for pair in pairs)]
+        if missing:
+            raise Inconclusive(f"the compared answers hold no {', no '.join(missing)}")
+
+    def _answer(self, ticket: Ticket) -> Answer:
+        with flight_connection() as client:
+            reading = client.read(ticket)
+        logger.info(f"{ticket}: {reading}; {_in_a_line(reading.schema)}")
+        return Answer(ticket, reading)
+
+
+def _in_a_line(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name}: {field.type}" for field in schema)
+
+
+def _any_column(kind: Callable[[pa.DataType], bool], holds: Callable[[pa.ChunkedArray], Any]) -> Callable[[Pair], bool]:
+    """Return a test of an answer: whether some column of a kind of type holds something."""
+
+    def test(pair: Pair) -> bool:
+        columns = [normal(column) for column in pair.flight.kept().columns if kind(column.type)]
+        return any(pc.any(holds(column)).as_py() for column in columns)
+
+    return test
+
+
+KINDS: dict[str, Callable[[Pair], bool]] = {
+    "nulls": _any_column(lambda _: True, pc.is_null),
+    "unicode": _any_column(pa.types.is_string, lambda column: pc.match_substring_regex(column, r"[^\x00-\x7f]")),
+    "big integers": _any_column(pa.types.is_integer, lambda column: pc.greater(pc.abs(column), 2**53)),
+    "timestamps": _any_column(pa.types.is_timestamp, lambda column: pc.not_equal(pc.microsecond(column), 0)),
+    "fractions": _any_column(pa.types.is_floating, lambda column: pc.not_equal(pc.floor(column), column)),
+    "nested values": lambda pair: any(isinstance(v, dict | list) and v for row in pair.http.rows for v in row.values()),
+    "an empty result": lambda pair: pair.flight.rows == 0 and not pair.http.rows,
+}

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import psycopg2
+import pyarrow as pa
+import pytest
+from pyarrow import flight
+
+from environments.system import Endpoint
+from FlightLibrary import FlightLibrary
+from FlightLibrary.keywords.base import undo_all
+from FlightLibrary.keywords.writing import Import
+from tests.flight.conftest import OWNER
+from tests.flight.tiny import TinyFlight
+
+pytestmark = pytest.mark.servers
+library = FlightLibrary()
+
+
+class Storing(TinyFlight):
+    """Stores uploads in PostgreSQL, in one transaction, from tables it allows."""
+
+    where: Endpoint
+    allowed: tuple[str, ...] = ("tb_import",)
+    whole = True
+    looks = True
+
+    def do_put(self, context, descriptor, reader, writer):
+        name = descriptor.path[0].decode()
+        if name not in self.allowed:
+            raise flight.FlightUnauthorizedError(f"{name} takes no uploads")
+        session = psycopg2.connect(
+            host=self.where.host,
+            port=self.where.port,
+            dbname="fraiseql",
+            user=OWNER.user,
+            password=OWNER.password.value,
+        )
+        try:
+            self.store(session, name, context, reader)
+        except psycopg2.Error as error:
+            session.rollback()
+            raise pa.ArrowInvalid(str(error)) from None
+        finally:
+            session.close()
+
+    def store(self, session, name, context, reader):
+        for chunk in reader:
+            columns = ", ".join(chunk.data.schema.names)
+            marks = ", ".join(["%s"] * chunk.data.num_columns)
+            rows = [tuple(row.values()) for row in chunk.data.to_pylist()]
+            with session.cursor() as cursor:
+                for row in rows:
+                    cursor.execute(f"INSERT INTO {name} ({columns}) VALUES ({marks})", row)
+            if not self.whole:
+                session.commit()
+        if self.looks and context.is_cancelled():
+            session.rollback()
+        else:
+            session.commit()
+
+
+class BatchByBatch(Storing):
+    whole = False
+
+
+class TakesTheEndForTheEnd(Storing):
+    """Does not look whether a stream that ended was cut off."""
+
+    looks = False
+
+
+class AllTables(Storing):
+    allowed = ("tb_import", "tb_user", "TB_IMPORT", "public.tb_import")
+
+
+@pytest.fixture
+def storing(system, database):
+    def run(kind=Storing):
+        kind.where = database
+        system(kind, database=database)
+
+    return run
+
+
+def test_an_upload_is_stored_and_taken_away_again(storing):
+    storing()
+    upload = library.rows_are_uploaded(2500)
+    library.uploaded_rows_should_be_stored(upload)
+    assert upload.stored() == 2500
+    undo_all()
+    assert upload.stored() == 0
+
+
+def test_a_row_that_is_not_stored_is_seen(storing):
+    storing()
+    upload = library.rows_are_uploaded(10)
+    upload.delete()
+    with pytest.raises(AssertionError, match="0 rows in the table, 10 in upload"):
+        library.uploaded_rows_should_be_stored(upload)
+
+
+def test_refused_tables_get_nothing(storing):
+    storing()
+    attempts = library.uploads_to_other_tables_are_tried()
+    library.nothing_should_have_been_stored(attempts)
+    assert len(attempts) == 6
+
+
+def test_a_table_that_takes_what_it_should_not_is_seen(storing):
+    storing(AllTables)
+    attempts = library.uploads_to_other_tables_are_tried()
+    with pytest.raises(AssertionError, match="table tb_user: 1 rows stored, told OK"):
+        library.nothing_should_have_been_stored(attempts)
+
+
+def test_broken_uploads_leave_nothing(storing):
+    storing()
+    attempts = library.uploads_that_break_in_the_middle_are_tried()
+    library.nothing_should_have_been_stored(attempts)
+    assert [attempt.what for attempt in attempts] == ["duplicate key", "null", "key that is there", "cut off"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (BatchByBatch, "duplicate key: 2000 rows stored, told INVALID_ARGUMENT"),
+        (TakesTheEndForTheEnd, "1 of 4 uploads did not end as they should: cut off: 4000 rows stored"),
+    ],
+)
+def test_parts_of_an_upload_are_seen(storing, kind, message):
+    storing(kind)
+    attempts = library.uploads_that_break_in_the_middle_are_tried()
+    with pytest.raises(AssertionError, match=message):
+        library.nothing_should_have_been_stored(attempts)
+
+
+def test_no_two_uploads_share_their_ids(monkeypatch):
+    monkeypatch.setattr("FlightLibrary.keywords.writing.on_test_end", lambda *arguments: None)
+    assert len({Import().first for _ in range(1000)}) == 1000
