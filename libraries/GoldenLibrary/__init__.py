@@ -31,8 +31,8 @@ class GoldenLibrary:
     """Holds answers against recorded ones.
 
     A recorded answer is a file of `resources/goldens/`: status, content type and body. What differs from run to run
-    stands there as `<uuid>`, `<instant>`, `<number>`, `<text>` or `<any>`; everything else must be the same, the order
-    of keys included.
+    stands there as `<uuid>`, `<instant>`, `<number>`, `<text>` or `<any>`, and a key that may be missing ends with `?`;
+    everything else must be the same, the order of keys included.
 
     To record one, run the criterion without the file: it fails and says where it left the answer. Read it, put the
     placeholders in, and move it to its place.

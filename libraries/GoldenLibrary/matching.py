@@ -18,7 +18,8 @@ def first_difference(golden: Any, actual: Any, path: str = "$") -> str | None:
     written, so that 1 is not 1.0 and no digit of a big one may be missing.
 
     Args:
-        golden: as recorded; a text `<uuid>`, `<instant>`, `<text>`, `<number>` or `<any>` stands for what varies.
+        golden: as recorded; a text `<uuid>`, `<instant>`, `<text>`, `<number>` or `<any>` stands for what varies, and a
+            key that ends with `?` may be missing.
         actual: as answered.
         path: of both, in the answer.
     """
@@ -38,14 +39,18 @@ def first_difference(golden: Any, actual: Any, path: str = "$") -> str | None:
 
 
 def _object_difference(golden: Mapping[str, Any], actual: Mapping[str, Any], path: str) -> str | None:
-    missing, more = golden.keys() - actual.keys(), actual.keys() - golden.keys()
+    optional = {key.removesuffix("?"): value for key, value in golden.items() if key.endswith("?")}
+    required = {key: value for key, value in golden.items() if not key.endswith("?")}
+    missing, more = required.keys() - actual.keys(), actual.keys() - required.keys() - optional.keys()
     if missing or more:
         told = [f"without {', '.join(sorted(missing))}"] if missing else []
         told += [f"with {', '.join(sorted(more))} besides"] if more else []
         return f"{path}: the object is {' and '.join(told)}"
-    if list(golden) != list(actual):
-        return f"{path}: expected the keys in the order {list(golden)}, were {list(actual)}"
-    return next((found for k in golden if (found := first_difference(golden[k], actual[k], f"{path}.{k}"))), None)
+    order = [key for key in actual if key in required]
+    if list(required) != order:
+        return f"{path}: expected the keys in the order {list(required)}, were {order}"
+    recorded = {**optional, **required}
+    return next((found for k in actual if (found := first_difference(recorded[k], actual[k], f"{path}.{k}"))), None)
 
 
 def _is_uuid(value: Any) -> bool:

@@ -14,6 +14,8 @@ SAME: list[tuple[Any, Any]] = [
     ("<text>", "any message"),
     ("<number>", 3.5),
     ("<any>", None),
+    ({"message": "<text>", "locations?": "<any>"}, {"message": "no"}),
+    ({"message": "<text>", "locations?": "<any>"}, {"locations": [], "message": "no"}),
     (9007199254740993, 9007199254740993),
 ]
 
@@ -32,6 +34,8 @@ DIFFERENT: list[tuple[Any, Any, str]] = [
     ("<instant>", "2026-01-25T12:39:00", "$: '2026-01-25T12:39:00' is no instant"),
     ("<number>", True, "$: True is no number"),
     ("<text>", "", "$: '' is no text"),
+    ({"a?": 1}, {"a": 2}, "$.a: expected 1, was 2"),
+    ({"a?": 1}, {"b": 2}, "$: the object is with b besides"),
     ({"a": None}, {"a": 0}, "$.a: expected None, was 0"),
 ]
 
