@@ -16,8 +16,25 @@ from reference.fraiseql.observers.events import Event
 from reference.fraiseql.observers.sinks import Answer, Away, Http, Outcome, Refused, Sink, unique
 
 _COLUMNS = ("event_id", "event_type", "entity_type", "entity_id", "timestamp", "data", "user_id", "tenant_id")
-# ClickHouse's numbers of errors that are about the rows: https://github.com/ClickHouse/ClickHouse, ErrorCodes.cpp
-_ABOUT_ROWS = frozenset({"6", "26", "27", "38", "41", "53", "69", "72", "117", "131", "321", "349", "376", "407"})
+# Errors that are about the rows and not about the server, by ClickHouse's numbers (its ErrorCodes.cpp).
+_ABOUT_ROWS = {
+    "6": "CANNOT_PARSE_TEXT",
+    "26": "CANNOT_PARSE_QUOTED_STRING",
+    "27": "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    "38": "CANNOT_PARSE_DATE",
+    "41": "CANNOT_PARSE_DATETIME",
+    "53": "TYPE_MISMATCH",
+    "69": "ARGUMENT_OUT_OF_BOUND",
+    "72": "CANNOT_PARSE_NUMBER",
+    "117": "INCORRECT_DATA",
+    "130": "CANNOT_READ_ARRAY_FROM_TEXT",
+    "131": "TOO_LARGE_STRING_SIZE",
+    "321": "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+    "349": "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    "376": "CANNOT_PARSE_UUID",
+    "469": "VIOLATED_CONSTRAINT",
+    "691": "UNKNOWN_ELEMENT_OF_ENUM",
+}
 _TOO_LARGE = 413
 _OK = 200
 

@@ -97,7 +97,7 @@ def dead_letters(url: str) -> list[tuple[str, dict[str, str], bytes]]:
     async def work(context: JetStreamContext) -> list[tuple[str, dict[str, str], bytes]]:
         state = (await context.stream_info(DEAD_LETTERS)).state
         kept = []
-        for sequence in range(state.first_seq, state.last_seq + 1):
+        for sequence in range(max(1, state.first_seq), state.last_seq + 1):
             try:
                 letter = await context.get_msg(DEAD_LETTERS, sequence)
             except NotFoundError:
