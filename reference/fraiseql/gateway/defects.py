@@ -95,3 +95,77 @@ class Defect(StrEnum):
         "metrics-stand-still",
         "The metrics are there, and nobody counts.",
     )
+
+    # Of Flight.
+    ACCEPTS_UNSIGNED = (
+        "accepts-unsigned",
+        "The algorithm is taken from the token, which may say that it has no signature.",
+    )
+    ACCEPTS_EXPIRED = (
+        "accepts-expired",
+        "A session token is good for ever: its end is not looked at.",
+    )
+    ACCEPTS_ANY_SIGNATURE = (
+        "accepts-any-signature",
+        "The claims of a token are read, and its signature is not compared.",
+    )
+    METADATA_WITHOUT_TOKEN = (
+        "metadata-without-token",
+        "Only calls that move data ask for a token: who has none may list and describe all there is.",
+    )
+    DROPS_LAST_BATCH = (
+        "drops-last-batch",
+        "A batch is sent when the next one is there, and nobody sends what is left at the end.",
+    )
+    CUTS_SILENTLY = (
+        "cuts-silently",
+        "When the source of a stream fails the stream ends as if it were whole.",
+    )
+    BUFFERS_WHOLE_RESULT = (
+        "buffers-whole-result",
+        "A result is collected before its first batch is sent.",
+    )
+    ERROR_AS_EMPTY_STREAM = (
+        "error-as-empty-stream",
+        "A request that fails is answered with no rows.",
+    )
+    PARTIAL_UPLOAD = (
+        "partial-upload",
+        "Each batch of an upload is committed by itself: those before one that fails stay.",
+    )
+    UPLOADS_ANYWHERE = (
+        "uploads-anywhere",
+        "The list of tables that take uploads is read and never looked at.",
+    )
+    REFUSES_THE_51ST = (
+        "refuses-the-51st",
+        "The most streams at once are fixed at 50, whatever is configured.",
+    )
+    VIEW_OUT_OF_STEP = (
+        "view-out-of-step",
+        "What is kept of a view is brought up to date every five seconds, not when it is asked for.",
+    )
+    DIES_ON_OVERSIZED_TICKET = (
+        "dies-on-oversized-ticket",
+        "A ticket that is too large for its buffer ends the process.",
+    )
+    HANGS_AFTER_BAD_TICKET = (
+        "hangs-after-bad-ticket",
+        "A lock is not released when a ticket cannot be read: the next request waits for it.",
+    )
+    LEAKS_STREAMS = (
+        "leaks-streams",
+        "What was sent is kept, in case a client asks for it again.",
+    )
+    BLOCKS_ON_SLOW_CLIENT = (
+        "blocks-on-slow-client",
+        "One lock is held while a stream is sent: a client that reads slowly holds all others up.",
+    )
+    EVENTS_LOSE_A_FIELD = (
+        "events-lose-a-field",
+        "The tenant of an event had another name once, which is still the one asked for.",
+    )
+    LIMIT_OFF_BY_ONE = (
+        "limit-off-by-one",
+        "The limit of views and events is compared after a row too many.",
+    )

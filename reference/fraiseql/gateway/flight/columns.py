@@ -44,7 +44,7 @@ class Snapshot(NamedTuple):
 
 
 @dataclass
-class _Kept:
+class Kept:
     """What is kept of one view; the lock is held while it is brought up to date."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -65,7 +65,7 @@ class ColumnStore:
     """
 
     def __init__(self, names: Iterable[str], database: Database) -> None:
-        self._kept = {name: _Kept() for name in names}
+        self._kept = {name: Kept() for name in names}
         self._database = database
 
     @property
@@ -104,10 +104,10 @@ class ColumnStore:
                 kept.view, kept.snapshot = None, None
                 kept.blocks.clear()
 
-    def _new_enough(self, kept: _Kept, asked: float) -> bool:
+    def _new_enough(self, kept: Kept, asked: float) -> bool:
         return kept.begun >= asked
 
-    def _refreshed(self, name: str, kept: _Kept, patience: Patience) -> tuple[float, Snapshot]:
+    def _refreshed(self, name: str, kept: Kept, patience: Patience) -> tuple[float, Snapshot]:
         begun = time.monotonic()
         with self._database.transaction(_SNAPSHOT, patience) as session:
             if kept.view is None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from reference.fraiseql.gateway.flight import tickets
+from reference.fraiseql.gateway.flight.answers import Answers
 from reference.fraiseql.gateway.flight.calls import Calls, Slots
 from reference.fraiseql.gateway.flight.columns import ColumnStore
 from reference.fraiseql.gateway.flight.events import EventAnswers
@@ -16,11 +19,13 @@ from reference.fraiseql.gateway.statements import Statements
 
 @dataclass(frozen=True)
 class Parts:
-    """One class for each part."""
+    """One class for each part; `decode` makes what reads tickets."""
 
+    decode: Callable[[], Callable[[bytes], tickets.Ticket]] = field(default=lambda: tickets.decode)
     tokens: type[SessionTokens] = SessionTokens
     calls: type[Calls] = Calls
     slots: type[Slots] = Slots
+    answers: type[Answers] = Answers
     outflow: type[Outflow] = Outflow
     store: type[ColumnStore] = ColumnStore
     views: type[ViewAnswers] = ViewAnswers

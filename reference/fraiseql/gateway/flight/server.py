@@ -14,9 +14,7 @@ import pyarrow.flight as fl
 from prometheus_client import CollectorRegistry
 
 from reference.fraiseql.gateway.config import Settings
-from reference.fraiseql.gateway.flight import tickets
 from reference.fraiseql.gateway.flight.actions import Actions
-from reference.fraiseql.gateway.flight.answers import Answers
 from reference.fraiseql.gateway.flight.calls import KEY, Call
 from reference.fraiseql.gateway.flight.database import Database
 from reference.fraiseql.gateway.flight.errors import Refused, meant
@@ -48,6 +46,7 @@ class FlightServer(fl.FlightServerBase):
         # no switch for it; `errors.meant` writes the whole one into the log.
         sys.tracebacklimit = 0
         counted = FlightMetrics(metrics)
+        self._decode = parts.decode()
         self._seconds = settings.query_timeout_seconds
         self._watch = Watch()
         self._database = Database(settings.database_url)
@@ -57,7 +56,7 @@ class FlightServer(fl.FlightServerBase):
         self._uploads = parts.uploads(settings.flight_upload_tables, self._database, counted)
         queries = LiveQueries(schema, settings.validation, self._database, parts.statements)
         bulk = BulkAnswers(settings.bulk, self._database, queries)
-        self._answers = Answers(queries, parts.views(self._store), parts.events(settings.events), bulk)
+        self._answers = parts.answers(queries, parts.views(self._store), parts.events(settings.events), bulk)
         self._exchange = Exchange(queries, self._uploads)
         self._actions = Actions(self._store, self._database)
         tokens = parts.tokens(settings.session_secret)
@@ -146,9 +145,6 @@ class FlightServer(fl.FlightServerBase):
         if not ending.is_alive():
             self._database.close()
         return not ending.is_alive()
-
-    def _decode(self, content: bytes) -> tickets.Ticket:
-        return tickets.decode(content)
 
     def _patience(self, context: fl.ServerCallContext) -> Patience:
         return Patience(self._watch, context, self._seconds)
