@@ -5,6 +5,7 @@ A connection is one TCP connection: two in the same process share none, so that 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -16,6 +17,9 @@ from FlightLibrary.accounting import Reading, account, batches_of, clock
 from FlightLibrary.errors import told
 from FlightLibrary.tickets import Ticket, encode
 from FlightLibrary.tokens import bearer
+
+# Columns lie in gRPC's messages as they came, at any address; Arrow would warn of that on the console at each grouping.
+os.environ.setdefault("ACERO_ALIGNMENT_HANDLING", "ignore")
 
 DEADLINE_SECONDS = 30.0
 _OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]

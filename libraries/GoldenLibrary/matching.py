@@ -14,8 +14,8 @@ _VARIABLE = re.compile(r"<(\w+)>")
 def first_difference(golden: Any, actual: Any, path: str = "$") -> str | None:
     """Say where an answer first differs from the recorded one; None when nowhere.
 
-    The order of an object's keys counts: GraphQL answers in the order of the question. Numbers are compared as they are
-    written, so that 1 is not 1.0 and no digit of a big one may be missing.
+    The order of an object's keys counts: GraphQL answers in the order of the question. Numbers are compared by their
+    exact value: 1 is 1.0, as in JSON, and no digit of a big one may be missing.
 
     Args:
         golden: as recorded; a text `<uuid>`, `<instant>`, `<text>`, `<number>` or `<any>` stands for what varies, and a
@@ -33,6 +33,8 @@ def first_difference(golden: Any, actual: Any, path: str = "$") -> str | None:
             return f"{path}: expected {len(golden)} items, were {len(actual)}"
         pairs = enumerate(zip(golden, actual, strict=True))
         return next((found for i, (g, a) in pairs if (found := first_difference(g, a, f"{path}[{i}]"))), None)
+    if _is_number(golden) and _is_number(actual):
+        return None if golden == actual else f"{path}: expected {golden!r}, was {actual!r}"
     if type(golden) is not type(actual) or golden != actual:
         return f"{path}: expected {golden!r}, was {actual!r}"
     return None
@@ -53,6 +55,10 @@ def _object_difference(golden: Mapping[str, Any], actual: Mapping[str, Any], pat
     return next((found for k in actual if (found := first_difference(recorded[k], actual[k], f"{path}.{k}"))), None)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _is_uuid(value: Any) -> bool:
     try:
         return isinstance(value, str) and str(UUID(value)) == value.lower()
@@ -71,6 +77,6 @@ _KINDS = {
     "uuid": _is_uuid,
     "instant": _is_instant,
     "text": lambda value: isinstance(value, str) and value != "",
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "number": _is_number,
     "any": lambda _: True,
 }

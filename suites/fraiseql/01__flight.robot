@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation    GraphQL over Arrow Flight: what comes, that HTTP gives the same, who is refused, and what may be written.
+Documentation    GraphQL over Arrow Flight: what comes, that HTTP gives the same, who is refused, what may be written.
 
 Resource         ../../resources/fraiseql.resource
 

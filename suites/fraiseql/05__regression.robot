@@ -16,6 +16,8 @@ A query with variables is answered over HTTP as recorded while Flight clients st
     Given Flight Clients Stream
     ${answer} =    When Query Is Posted    ${ORDERS_PAGE}    limit=${3}    offset=${5}
     Then Answer Should Be As Recorded    ${answer}    fraiseql/R01-variables
+    ${answer} =    When Query Is Posted    ${ORDERS_PAGE}    limit=${1}    offset=${5999}
+    Then Answer Should Be As Recorded    ${answer}    fraiseql/R01-last-page
     And Flight Clients Should Have Streamed Meanwhile
 
 Aliases and fragments are answered over HTTP as recorded while Flight clients stream

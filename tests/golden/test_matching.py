@@ -17,11 +17,12 @@ SAME: list[tuple[Any, Any]] = [
     ({"message": "<text>", "locations?": "<any>"}, {"message": "no"}),
     ({"message": "<text>", "locations?": "<any>"}, {"locations": [], "message": "no"}),
     (9007199254740993, 9007199254740993),
+    (5140.0, 5140),
 ]
 
 DIFFERENT: list[tuple[Any, Any, str]] = [
     (9007199254740993, 9007199254740992, "$: expected 9007199254740993, was 9007199254740992"),
-    (1, 1.0, "$: expected 1, was 1.0"),
+    (9007199254740993, 9007199254740992.0, "$: expected 9007199254740993, was 9007199254740992.0"),
     (1, True, "$: expected 1, was True"),
     (1, "1", "$: expected 1, was '1'"),
     ([1, 2], [1], "$: expected 2 items, were 1"),
