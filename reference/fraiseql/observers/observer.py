@@ -55,7 +55,7 @@ class Observer:
 
     async def _session(self, pauses: Pauses) -> None:
         async with connected(self._settings.nats.url, f"observer of {self._sink.name}") as (client, gone):
-            source = await open_source(client, self._settings.nats, self._sink.name)
+            source = await open_source(client, self._settings.nats, self._sink.name, self._parts.first)
             intake = self._parts.intake(client, source, self._settings.batch, self._metrics)
             letters = self._parts.letters(client, source, self._sink.name)
             await intake.start()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
 from reference.fraiseql.observers.config import NatsSettings, SinkName
@@ -46,7 +47,15 @@ def consumer_name(sink: SinkName) -> str:
     return f"sink_{sink}"
 
 
-async def open_source(client: Client, settings: NatsSettings, sink: SinkName) -> Source:
+def after_acknowledged(consumer: ConsumerInfo) -> int:
+    """Return the sequence that a new session begins with."""
+    assert consumer.ack_floor is not None
+    return consumer.ack_floor.stream_seq + 1
+
+
+async def open_source(
+    client: Client, settings: NatsSettings, sink: SinkName, first: Callable[[ConsumerInfo], int] = after_acknowledged
+) -> Source:
     """Make what is not there yet, and let the consumer begin after its last acknowledgement.
 
     A consumer that acknowledges everything up to a message must be given all of it in order. What an observer that is
@@ -78,9 +87,9 @@ async def open_source(client: Client, settings: NatsSettings, sink: SinkName) ->
         before = await context.consumer_info(settings.stream, consumer)
     except NotFoundError:
         before = await context.add_consumer(settings.stream, config)
-    delivered = before.delivered.stream_seq if before.delivered else 0
-    await _reset(client, settings.stream, consumer)
-    return Source(settings.stream, identity(info), consumer, delivered)
+    assert before.delivered is not None
+    await _reset(client, settings.stream, consumer, first(before))
+    return Source(settings.stream, identity(info), consumer, before.delivered.stream_seq)
 
 
 def identity(info: StreamInfo) -> str:
@@ -108,7 +117,8 @@ async def _stream(context: JetStreamContext, config: StreamConfig) -> StreamInfo
         return await context.add_stream(config)
 
 
-async def _reset(client: Client, stream: str, consumer: str) -> None:
-    answer = await client.request(f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", timeout=_API_SECONDS)
+async def _reset(client: Client, stream: str, consumer: str, sequence: int) -> None:
+    subject = f"$JS.API.CONSUMER.RESET.{stream}.{consumer}"
+    answer = await client.request(subject, json.dumps({"seq": sequence}).encode(), timeout=_API_SECONDS)
     if problem := json.loads(answer.data).get("error"):
         raise Lost(f"consumer {consumer} cannot be reset: {problem.get('description')}")

@@ -127,8 +127,9 @@ class Search(Door):
         if (wanted := self.item(document)) is not None:
             return {"status": wanted[0], "error": {"type": wanted[1], "reason": "as the test wants it"}}
         index = self.indices.setdefault(action["_index"], {})
-        if action["_id"] in index:
+        name = action.get("_id") or f"chosen-{len(self.order)}"
+        if name in index:
             return {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "exists"}}
-        index[action["_id"]] = document
-        self.order.append(action["_id"])
+        index[name] = document
+        self.order.append(name)
         return {"status": 201}

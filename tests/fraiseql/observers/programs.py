@@ -10,11 +10,11 @@ from pathlib import Path
 
 import requests
 
-from environments.embedded.ports import HOST, Ports
-
+from environments.embedded.ports import Ports
 from runner.children import start, stop
 from tests.waiting import until
 
+HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "reference"
 PASSWORD = "pä'ss"
@@ -110,7 +110,7 @@ class ClickHouse(Program):
 
     def ask(self, statement: str) -> list[list[str]]:
         """The rows of an answer."""
-        headers = {"X-ClickHouse-User": "sink", "X-ClickHouse-Key": PASSWORD.encode()}
+        headers: dict[str, str | bytes] = {"X-ClickHouse-User": "sink", "X-ClickHouse-Key": PASSWORD.encode()}
         answer = requests.post(self.url, statement.encode(), headers=headers, timeout=20)
         assert answer.ok, answer.text
         return [line.split("\t") for line in answer.text.splitlines()]
