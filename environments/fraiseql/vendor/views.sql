@@ -6,6 +6,8 @@
 -- OFFSET 0 keeps PostgreSQL from building the document once for each field that a query selects, nested lists and all, which
 -- is five times as slow; a LIMIT on the view still reads no more rows than it needs.
 
+SET search_path TO public; -- not the schema `fraiseql` of that setup, which comes first for a role of the same name
+
 CREATE OR REPLACE VIEW v_user AS
     SELECT u.pk_user, u.id, d.data
     FROM tb_user AS u
