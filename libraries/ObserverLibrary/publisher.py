@@ -218,8 +218,15 @@ async def _connected(client: Client, url: str, **callbacks: Any) -> None:
         )
 
 
-def publish_one(url: str, prefix: str, event: EntityEvent, seconds: float) -> int:
+def publish_one(url: str, prefix: str, event: EntityEvent, seconds: float, *, known: bool = True) -> int:
     """Publish one event and wait for its acknowledgement; return its sequence in the stream.
+
+    Args:
+        url: of NATS.
+        prefix: of the subject.
+        event: what to publish.
+        seconds: deadline of the acknowledgement.
+        known: whether NATS is told its id, so that it stores the event once.
 
     Raises:
         TimeoutError: NATS is not there, or does not answer in time.
@@ -230,7 +237,7 @@ def publish_one(url: str, prefix: str, event: EntityEvent, seconds: float) -> in
         client = Client()
         await _connected(client, url)
         try:
-            headers = {MSG_ID: event.id}
+            headers = {MSG_ID: event.id} if known else None
             ack = await client.jetstream().publish(event.subject(prefix), event.payload(), seconds, headers=headers)
             return ack.seq
         finally:

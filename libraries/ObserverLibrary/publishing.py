@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from ObserverLibrary.event import EventSource
 from ObserverLibrary.ledger import Outcome, Plan, Published
 
 LIBRARIES = Path(__file__).resolve().parents[1]
@@ -70,6 +71,11 @@ class Publishing:
         except BaseException:
             self.kill()
             raise
+
+    @property
+    def tenant(self) -> str:
+        """Whose the events are."""
+        return EventSource(self.plan.seed).tenant
 
     @property
     def pid(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 import numpy as np
 import opensearchpy
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from numpy.typing import NDArray
 from opensearchpy.exceptions import NotFoundError
@@ -39,6 +41,9 @@ class Reader(Protocol):
 
     def count(self) -> int:
         """Return how many entries there are, of whatever load."""
+
+    def count_of(self, tenant: str) -> int:
+        """Return how many entries a load has there."""
 
     def ids(self, tenant: str) -> NDArray[np.bytes_]:
         """Return the ids of a load's entries as text, repeated ones repeatedly, in any order."""
@@ -72,7 +77,8 @@ class ClickHouseReader:
 
     sink = "clickhouse"
 
-    def __init__(self, address: ClickHouseAddress) -> None:
+    def __init__(self, address: ClickHouseAddress, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._patience = math.ceil(patience_seconds)
         self._address = address
         self._opened: Client | None = None
 
@@ -91,8 +97,8 @@ class ClickHouseReader:
                 username=login.user,
                 password=login.password.value,
                 database=self._address.database,
-                connect_timeout=PATIENCE_SECONDS,
-                send_receive_timeout=PATIENCE_SECONDS,
+                connect_timeout=self._patience,
+                send_receive_timeout=self._patience,
                 query_retries=0,
                 autogenerate_session_id=False,
             )
@@ -100,13 +106,18 @@ class ClickHouseReader:
 
     def count(self) -> int:
         """See `Reader.count`; ClickHouse knows it without reading a row."""
-        answer = self.client.command("SELECT count() FROM {table:Identifier}", self._named())
+        answer = self.client.command("SELECT count() FROM {table:Identifier}", self.named())
         return int(answer)  # type: ignore[arg-type]
+
+    def count_of(self, tenant: str) -> int:
+        """See `Reader.count_of`."""
+        query = "SELECT count() FROM {table:Identifier} WHERE tenant_id = {tenant:String}"
+        return int(self.client.command(query, self.named(tenant=tenant)))  # type: ignore[arg-type]
 
     def ids(self, tenant: str) -> NDArray[np.bytes_]:
         """See `Reader.ids`."""
         query = "SELECT event_id FROM {table:Identifier} WHERE tenant_id = {tenant:String}"
-        column = self.client.query_arrow(query, self._named(tenant=tenant), use_strings=True).column(0)
+        column = self.client.query_arrow(query, self.named(tenant=tenant), use_strings=True).column(0)
         return np.array(column.to_pylist(), dtype=np.bytes_)
 
     def events(self, tenant: str) -> list[Fields]:
@@ -115,15 +126,20 @@ class ClickHouseReader:
             "SELECT event_id AS id, event_type, entity_type, entity_id, data, user_id, tenant_id, "
             "toUnixTimestamp64Micro(timestamp) AS at FROM {table:Identifier} WHERE tenant_id = {tenant:String}"
         )
-        rows = self.client.query(query, self._named(tenant=tenant)).named_results()
+        rows = self.client.query(query, self.named(tenant=tenant)).named_results()
         return [{"timestamp": row.pop("at"), **row, "data": _parsed(row["data"])} for row in map(dict, rows)]
 
     def times(self, identifier: str) -> int:
         """See `Reader.times`."""
         query = "SELECT count() FROM {table:Identifier} WHERE event_id = {id:String}"
-        return int(self.client.command(query, self._named(id=identifier)))  # type: ignore[arg-type]
+        return int(self.client.command(query, self.named(id=identifier)))  # type: ignore[arg-type]
 
-    def _named(self, **parameters: Any) -> Fields:
+    def insert(self, table: pa.Table) -> None:
+        """Insert rows by Arrow; return when ClickHouse has them."""
+        self.client.insert_arrow(self._address.table, table)
+
+    def named(self, **parameters: Any) -> Fields:
+        """Return parameters of a query, with the table's name as `table`."""
         return {"table": self._address.table, **parameters}
 
     def close(self) -> None:
@@ -137,14 +153,18 @@ class SearchReader:
 
     sink = "search"
 
-    def __init__(self, address: SearchAddress) -> None:
+    def __init__(self, address: SearchAddress, patience_seconds: float = PATIENCE_SECONDS) -> None:
         logging.getLogger("opensearch").setLevel(logging.CRITICAL)  # an engine that is away is told by exceptions
         self.indices = f"{address.index_prefix}-*"
-        self.client = opensearchpy.OpenSearch([address.url], timeout=PATIENCE_SECONDS, max_retries=0)
+        self.client = opensearchpy.OpenSearch([address.url], timeout=patience_seconds, max_retries=0)
 
     def count(self) -> int:
         """See `Reader.count`."""
-        return int(self.client.count(index=self.indices)["count"])
+        return self._counted({"match_all": {}})
+
+    def count_of(self, tenant: str) -> int:
+        """See `Reader.count_of`."""
+        return self._counted({"term": {"tenant_id": tenant}})
 
     def ids(self, tenant: str) -> NDArray[np.bytes_]:
         """See `Reader.ids`: of the field `id`, not of the key, so that a document under another key is seen."""
@@ -161,7 +181,7 @@ class SearchReader:
 
     def times(self, identifier: str) -> int:
         """See `Reader.times`."""
-        return int(self.client.count(index=self.indices, body={"query": {"term": {"id": identifier}}})["count"])
+        return self._counted({"term": {"id": identifier}})
 
     def find(self, field: str, value: str) -> list[Fields]:
         """Return the documents whose field is exactly that (a term query), up to 100, as `events` does."""
@@ -175,6 +195,9 @@ class SearchReader:
     def close(self) -> None:
         """See `Reader.close`."""
         self.client.close()
+
+    def _counted(self, query: Fields) -> int:
+        return int(self.client.count(index=self.indices, body={"query": query})["count"])
 
     def _pages(self, query: Fields, *, source: bool = False) -> Iterator[list[Fields]]:
         """Go through all that a query finds, as it was at one point in time."""

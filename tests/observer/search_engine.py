@@ -31,7 +31,7 @@ class SearchEngine:
         return {"hits": {"hits": self._hits(body)}}
 
     def _hits(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        term = body.get("query", {}).get("term", {})
+        term = body["query"].get("term", {})
         begin = body.get("search_after", [-1])[0] + 1
         found = [
             (key, source)

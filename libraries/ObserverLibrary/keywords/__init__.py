@@ -1,0 +1,1 @@
+"""The keyword classes of this library, one a subject; `library` joins them."""

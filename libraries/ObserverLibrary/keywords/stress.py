@@ -1,0 +1,184 @@
+"""Keywords of long loads: the rate that was held, how far the sinks were behind, and memory that must not rise."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from robot.api import logger
+from robot.api.deco import keyword
+
+from EnvironmentLibrary import context
+from LoadLibrary.measure import leave_record
+from measurement.budgets import failure_of, judge_latency, milliseconds
+from measurement.counted import NORMAL, CountedResult, CountedSet
+from measurement.histogram import LatencyHistogram
+from measurement.records import Target
+from measurement.results import LoadResult
+from measurement.sampler import read_samples
+from measurement.verdicts import Inconclusive, Judgement, Verdict
+from ObserverLibrary.keywords.base import EventLoad, say
+from ObserverLibrary.lag import Lag
+from ObserverLibrary.memory import MEGABYTE, Memory, held_between
+
+LATE_SECONDS = 0.050  # ten ticks: a generator that is later at p99 has not offered the load it says
+LEAK_BYTES_AN_EVENT = 100.0  # a third of an event: what keeps events keeps all of each
+SETTLING_SECONDS = 300.0  # so long a Java heap grows to its size by being touched for the first time
+JAVA = frozenset({"search"})  # services whose memory is a heap of a fixed size, see `Memory Should Not Rise`
+
+
+class StressKeywords:
+    """What a load of a minute or an hour does to the pipeline."""
+
+    @keyword
+    def rate_of_events_should_have_been_held(self, load: EventLoad, percent: float) -> None:
+        """Hold the rate of acknowledged events against a share of the offered one; leave the record of the load.
+
+        Raises:
+            AssertionError: too little of it was achieved, or an event was not acknowledged.
+            Inconclusive: the publisher did not offer it as it was to: it was late though nothing held it up.
+        """
+        published = load.published
+        result = published.result(load.bands())
+        wanted = result.offered_rate * percent / 100
+        judgement = failure_of(result, 0) or _held(result, wanted)
+        context.record_value("achieved", round(100 * result.achieved_rate / result.offered_rate, 2), "%")
+        measurement = leave_record(
+            "events acknowledged by NATS",
+            result,
+            judgement,
+            Target("rate", wanted, "/s", "at least"),
+            busy_percent=load.busy_percent,
+            clients_cpu_percent=result.client_cpu_percent,
+        )
+        _settle(measurement.judgement or judgement)
+
+    @keyword
+    def lag_should_be_below(self, load: EventLoad, limit: timedelta, *sinks: str) -> None:
+        """Hold the p99 of the time from an event's intended publication to its being seen in a sink against a limit.
+
+        A watch sees an event a tenth of a second and a question late at most; that is part of the lag, and told.
+
+        Args:
+            load: whose sinks have been watched and are done with it.
+            limit: the budget for each sink.
+            *sinks: which.
+
+        Raises:
+            AssertionError: it is above.
+            Inconclusive: too few events were seen, or the load was not what it should be.
+        """
+        result = load.published.result()
+        for sink in sinks:
+            lag = load.lag(sink)
+            seen = _as_result(lag, result)
+            judgement = judge_latency(seen, limit.total_seconds())
+            resolution = f"seen by a watch, at most {milliseconds(lag.resolution)} late"
+            judgement = Judgement(
+                judgement.verdict, f"lag of {sink}: {judgement.reason}; {resolution}", judgement.unfit
+            )
+            context.record_value(f"lag of {sink}", round(1000 * seen.latency.percentile(99), 1), "ms")
+            target = Target("p99 latency", limit.total_seconds() * 1000, "ms")
+            leave_record(f"lag of {sink}", seen, judgement, target, busy_percent=load.busy_percent)
+            _settle(judgement)
+
+    @keyword
+    def memory_should_not_rise(self, load: EventLoad) -> None:
+        """Demand of every service that its memory did not rise with the events after a third of the load, beyond doubt.
+
+        A Java heap is touched for the first time for minutes and then stays as large as it was told to be. So the
+        search engine is judged by the same rule only in loads of five minutes and more; in shorter ones its rise is
+        told and not judged.
+
+        Raises:
+            AssertionError: the whole 95 % interval of a rise is above 100 bytes an event.
+            Inconclusive: nobody sampled the services, or too few samples were taken.
+        """
+        published = load.published
+        rate, seconds = published.plan.rate, published.plan.seconds
+        memories = _memories(load)
+        told = []
+        for memory in memories:
+            rise = memory.rise()
+            if rise is None or rise.low is None:
+                raise Inconclusive(f"{memory.service}: {len(memory.at)} samples are too few to tell a rise from noise")
+            an_event = [bound / rate for bound in (rise.value, rise.low, rise.high or rise.value)]
+            told.append(f"{memory.service} {an_event[0]:+.1f} B [{an_event[1]:+.1f}, {an_event[2]:+.1f}]")
+            young = memory.service in JAVA and seconds < SETTLING_SECONDS
+            if an_event[1] > LEAK_BYTES_AN_EVENT and not young:
+                raise AssertionError(
+                    f"memory of {memory.service} rose by {told[-1]} an event (95 % interval, n = {rise.n}), "
+                    f"no more than {LEAK_BYTES_AN_EVENT:g} B wanted; it held {memory.most / MEGABYTE:.0f} MB at most"
+                )
+        say(f"memory for each event: {', '.join(told)}")
+
+    @keyword
+    def memory_should_have_grown_by_less_than(self, limit: float, load: EventLoad) -> None:
+        """Hold the growth of every service's memory during a load against a limit in MB (10^6 bytes)."""
+        memories = _memories(load)
+        worst = max(memories, key=lambda memory: memory.growth)
+        context.record_value("growth", round(worst.growth / MEGABYTE, 1), "MB")
+        grown = ", ".join(f"{memory.service} {memory.growth / MEGABYTE:.0f}" for memory in memories)
+        facts = f"memory grew by at most {worst.growth / MEGABYTE:.1f} MB ({worst.service}); in MB: {grown}"
+        verdict = Verdict.PASS if worst.growth / MEGABYTE < limit else Verdict.FAIL
+        _settle(Judgement(verdict, f"{facts}; less than {limit:g} MB wanted"))
+
+
+def _memories(load: EventLoad) -> list[Memory]:
+    begin = load.published.outcome.started_us / 1e6
+    end = begin + load.published.plan.seconds
+    memories = [one for one in held_between(read_samples(context.results() / "samples.jsonl"), begin, end) if one.at]
+    if not memories:
+        raise Inconclusive("nobody sampled the memory of the services during the load")
+    return memories
+
+
+def _held(result: LoadResult, wanted: float) -> Judgement:
+    lag = result.generator_lag.percentile(99) if result.generator_lag.n else 0.0
+    latency = result.latency
+    facts = (
+        f"{result.achieved_rate:.0f} events a second acknowledged of {result.offered_rate:.0f} offered, at least "
+        f"{wanted:.0f} wanted (n = {result.ok}, generator lag p99 {milliseconds(lag)}, acknowledgement p50 "
+        f"{milliseconds(latency.percentile(50))}, p99 {milliseconds(latency.percentile(99))}, "
+        f"publisher's CPU {result.client_cpu_percent:.0f} %)"
+    )
+    if result.achieved_rate >= wanted:
+        return Judgement(Verdict.PASS, facts)
+    if lag > LATE_SECONDS:
+        late = f"the publisher was late by {milliseconds(lag)} at p99, at most {milliseconds(LATE_SECONDS)} is a load"
+        return Judgement(Verdict.INCONCLUSIVE, f"{late}: {facts}")
+    return Judgement(Verdict.FAIL, facts)
+
+
+def _as_result(lag: Lag, load: LoadResult) -> CountedResult:
+    """The lag of a sink as a measured load, whose responses are events seen."""
+    histogram = lag.histogram() if lag.seen else LatencyHistogram()
+    if not histogram.n:
+        raise Inconclusive(f"no event was seen in {lag.sink} while it was watched")
+    measured = CountedSet(
+        NORMAL,
+        NORMAL,
+        0.0,
+        load.schedule_seconds,
+        offered=len(lag.intended),
+        ok=lag.seen,
+        dropped=len(lag.intended) - lag.seen,
+        latency=histogram,
+        service_time=histogram,
+        generator_lag=load.generator_lag,
+    )
+    return CountedResult(
+        mode="open",
+        workers=1,
+        started_at=load.started_at,
+        schedule_seconds=load.schedule_seconds,
+        ended_at=max(load.ended_at, lag.looks[-1].answered),
+        measured=measured,
+        client_cpu_percent=load.client_cpu_percent,
+    )
+
+
+def _settle(judgement: Judgement) -> None:
+    logger.info(judgement.reason)
+    if judgement.verdict is Verdict.PASS:
+        say(judgement.reason)
+    judgement.require()
