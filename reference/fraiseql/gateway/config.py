@@ -55,7 +55,7 @@ class FlightSettings:
 class CacheSettings:
     """Section [cache]: a Redis that keeps answers."""
 
-    redis_url: str = field(metadata=_read(values.url("redis", "rediss")))
+    redis_url: str = field(repr=False, metadata=_read(values.url("redis", "rediss")))
     ttl_seconds: int = field(default=60, metadata=_read(values.at_least(1)))
 
 

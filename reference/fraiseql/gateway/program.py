@@ -26,6 +26,7 @@ from reference.fraiseql.gateway.schema import Schema
 from reference.fraiseql.gateway.values import Address
 from reference.fraiseql.gateway.web.application import application
 from reference.fraiseql.gateway.web.database import Database
+from reference.fraiseql.gateway.web.protocol import Protocol
 from reference.fraiseql.gateway.wrong.switch import parts_with
 
 DRAIN_SECONDS = 10
@@ -113,7 +114,7 @@ class _Server(uvicorn.Server):
 def _configuration(served: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         served,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -68,10 +68,10 @@ def _big_int(value: Any) -> int:
     return value
 
 
-def _big_int_literal(node: ConstValueNode) -> int:
+def _big_int_literal(node: ConstValueNode) -> Any:
     if not isinstance(node, IntValueNode) or len(node.value) > len(str(-_LARGEST)):
         raise GraphQLError("BigInt takes a whole number of 64 bits.", node)
-    return _big_int(int(node.value))
+    return _located(_big_int, int(node.value), node)
 
 
 def _date_time(value: Any) -> str:
@@ -84,8 +84,15 @@ def _date_time(value: Any) -> str:
     return instant.isoformat()
 
 
-def _date_time_literal(node: ConstValueNode) -> str:
-    return _date_time(node.value if isinstance(node, StringValueNode) else None)
+def _date_time_literal(node: ConstValueNode) -> Any:
+    return _located(_date_time, node.value if isinstance(node, StringValueNode) else None, node)
+
+
+def _located(read: Callable[[Any], Any], value: object, node: ConstValueNode) -> Any:
+    try:
+        return read(value)
+    except GraphQLError as error:
+        raise GraphQLError(error.message, node) from None
 
 
 _INPUTS: Mapping[str, tuple[Callable[[Any], Any], Callable[[ConstValueNode], Any]]] = {

@@ -19,8 +19,8 @@ class Rows:
         """Take the next bytes."""
         self._part += data
         if len(self._part) >= _PIECE:
-            self._put(self._part)
-            self._part = bytearray()
+            self._put(self._part[:-1])
+            del self._part[:-1]  # the last byte stays, because it may be the end of the last line
 
     def end(self) -> None:
         """Leave out what the last line ends with."""

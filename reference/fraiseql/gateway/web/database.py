@@ -32,7 +32,8 @@ class Database:
 
     def __init__(self, url: str, seconds: float) -> None:
         self._url, self._seconds = url, seconds
-        self._pool: asyncpg.Pool | None = None
+        self._pool: asyncpg.Pool
+        self._probes: asyncpg.Pool
         self._waiting = 0
 
     async def open(self) -> None:
@@ -42,35 +43,38 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        for pool in (self._pool, self._probes):
-            if pool is not None:
-                pool.terminate()
+        self._pool.terminate()
+        self._probes.terminate()
 
     async def run(self, plan: Plan, rows: Callable[[], Rows]) -> list[Rows]:
         """Return the rows of each root field; several, and changes, in one transaction.
 
         Raises:
-            DATABASE_ERRORS: there is no answer.
+            DATABASE_ERRORS: there is no answer, and nothing has changed unless the connection was lost at the very end.
         """
-        async with asyncio.timeout(self._seconds + _GRACE_SECONDS), self._connection() as connection:
+        async with asyncio.timeout(self._seconds + _GRACE_SECONDS), self._connection(self._pool) as connection:
             if plan.operation == "query" and len(plan.fields) == 1:
                 return await self._copy(connection, plan.fields, rows)
-            writes = plan.operation == "mutation"
-            isolation = "read_committed" if writes else "repeatable_read"
-            async with connection.transaction(isolation=isolation, readonly=not writes):
-                return await self._copy(connection, plan.fields, rows)
+            await connection.execute(_SNAPSHOT if plan.operation == "query" else "BEGIN")
+            try:
+                found = await self._copy(connection, plan.fields, rows)
+            except asyncpg.PostgresError:
+                await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
+            return found
 
     async def versions(self, tables: Iterable[str]) -> list[str]:
         """Return what changes whenever one of these tables does; nothing when that is not known of each."""
         wanted = sorted(tables)
-        async with asyncio.timeout(self._seconds), self._connection() as connection:
+        async with asyncio.timeout(self._seconds), self._connection(self._pool) as connection:
             found = await connection.fetch(_VERSIONS, wanted)
         return [f"{table} {version}" for table, version in found] if len(found) == len(wanted) else []
 
     async def answers(self) -> bool:
         """Return whether the database answers now."""
         try:
-            async with asyncio.timeout(_PROBE_SECONDS), self._probes.acquire() as connection:
+            async with asyncio.timeout(_PROBE_SECONDS), self._connection(self._probes) as connection:
                 return bool(await connection.fetchval("SELECT true"))
         except DATABASE_ERRORS:
             return False
@@ -78,7 +82,6 @@ class Database:
     @property
     def connections(self) -> tuple[int, int]:
         """How many connections are in use, and how many are idle."""
-        assert self._pool
         return self._pool.get_size() - self._pool.get_idle_size(), self._pool.get_idle_size()
 
     @property
@@ -95,20 +98,24 @@ class Database:
         return found
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        assert self._pool
+    async def _connection(self, pool: asyncpg.Pool) -> AsyncIterator[Any]:
+        """Lend a connection of a pool; one that may still be at something is closed instead of given back."""
         self._waiting += 1
         try:
-            connection = await self._pool.acquire()
+            connection = await pool.acquire()
+        except TimeoutError:
+            raise ConnectionError(f"no connection in {_CONNECT_SECONDS:g} seconds") from None
         finally:
             self._waiting -= 1
         try:
             yield connection
-        except (TimeoutError, asyncio.CancelledError):
-            connection.terminate()  # nothing is known of what it still does, and asking it might take for ever
+        except asyncpg.PostgresError:
+            raise
+        except BaseException:
+            connection.terminate()  # to ask what it is at might take for ever
             raise
         finally:
-            await self._pool.release(connection)
+            await pool.release(connection)
 
     async def _made(self, connections: int) -> asyncpg.Pool:
         settings = {
@@ -128,6 +135,7 @@ class Database:
         )
 
 
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _VERSIONS = """
 SELECT table_name, (SELECT system_identifier FROM pg_control_system()) || '/' || 'core.block_version'::regclass::oid
     || '/' || sum(version) FROM core.block_version WHERE table_name = ANY ($1) GROUP BY table_name ORDER BY table_name

@@ -70,6 +70,9 @@ class GraphQL:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 await self._respond(work, send)
+        except asyncio.CancelledError:
+            if not work.done():  # else the response has begun, and breaks off as what is not whole must
+                await self.refuse(Refusal("SERVICE_UNAVAILABLE", "The gateway is ending"), send)
         finally:
             gone.cancel()
             if work.cancel():

@@ -11,7 +11,6 @@ from starlette.requests import ClientDisconnect, Request
 from reference.fraiseql.gateway.web.refusals import Refusal
 
 LARGEST_BODY = 1 << 20  # bytes
-_LONGEST_QUERY = 100_000  # bytes of a GET's query
 _MOST_VARIABLES = 1000
 _READ_BEFORE_REFUSAL = (
     16 << 20
@@ -76,8 +75,6 @@ class Reader:
 
     def _of_query(self, request: Request) -> Asked:
         content: dict[str, Any] = dict(request.query_params)
-        if len(content.get("query", "").encode(errors="replace")) > _LONGEST_QUERY:
-            raise Refusal("PAYLOAD_TOO_LARGE", f"The query is longer than {_LONGEST_QUERY} bytes")
         try:
             content["variables"] = orjson.loads(content.get("variables") or "null")
         except orjson.JSONDecodeError as error:
