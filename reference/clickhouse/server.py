@@ -99,10 +99,19 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         self.server.count(+1)
-        self._begun = False
+        try:
+            if not self.server.stopping:
+                self._answer()
+        finally:
+            self.server.count(-1)
+            self.close_connection = self.close_connection or self.server.stopping
+
+    def _answer(self) -> None:
+        self._begun, self._query_id = False, str(uuid.uuid4())
+        self._body: Received | None = None
         try:
             self._body = Received(self.rfile, {name.lower(): value for name, value in self.headers.items()})
-            self._route()
+            self._route(self._body)
             self._body.drain()
         except QueryError as error:
             self._refuse(error)
@@ -111,19 +120,16 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
         except OSError:
             self.close_connection = True  # the client is gone, or has been silent for too long
-        finally:
-            self.server.count(-1)
-            self.close_connection = self.close_connection or self.server.stopping
 
-    def _route(self) -> None:
+    def _route(self, body: Received) -> None:
         path, _, arguments = self.path.partition("?")
         self._arguments = dict(parse_qsl(arguments, keep_blank_values=True))
-        self._query_id = self._arguments.get("query_id") or str(uuid.uuid4())
+        self._query_id = self._arguments.get("query_id") or self._query_id
         if path in ("/ping", "/replicas_status") or (path == "/" and self.command == "GET" and not arguments):
             self._whole(HTTPStatus.OK, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
         elif path == "/":
             self._authenticate()
-            self._execute()
+            self._execute(body)
         else:
             self._whole(HTTPStatus.NOT_FOUND, f"There is nothing at {path}; use / or /ping\n".encode())
 
@@ -155,11 +161,11 @@ class _Connection(BaseHTTPRequestHandler):
 
     # -- queries -------------------------------------------------------------------------------------------
 
-    def _execute(self) -> None:
+    def _execute(self, body: Received) -> None:
         for name in ("compress", "decompress"):
             if self._arguments.get(name, "0") not in ("0", "false"):
                 raise QueryError.of_front(48, "NOT_IMPLEMENTED", f"{name}=1 is not supported; use Content-Encoding")
-        data = decompressed(self._body, self.headers.get("Content-Encoding", "").lower())
+        data = decompressed(body, self.headers.get("Content-Encoding", "").lower())
         given = self._arguments.get("query", "")
         text = f"{given}\n".encode() if given else b""
         text, statement = _statement(text, data)
@@ -216,13 +222,14 @@ class _Connection(BaseHTTPRequestHandler):
     # -- answers -------------------------------------------------------------------------------------------
 
     def _refuse(self, error: QueryError) -> None:
-        _log.info("query %s: %s", getattr(self, "_query_id", "?"), error.message)
+        _log.info("query %s: %s", self._query_id, error.message)
         if self._begun:
             self.close_connection = True  # without the last chunk: the client cannot take the answer for whole
             return
         try:
-            self._body.drain()
-        except (AttributeError, BadBody):
+            if self._body is not None:
+                self._body.drain()
+        except BadBody:
             self.close_connection = True
         self._whole(error.status, f"{error.message}\n".encode(), {"X-ClickHouse-Exception-Code": str(error.code)})
 
@@ -237,7 +244,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.send_response_only(status)
         self.send_header("Date", self.date_time_string())
         self.send_header("X-ClickHouse-Server-Display-Name", "reference front of chdb")
-        self.send_header("X-ClickHouse-Query-Id", getattr(self, "_query_id", ""))
+        self.send_header("X-ClickHouse-Query-Id", self._query_id)
         self.send_header("X-ClickHouse-Timezone", self.server.engine.timezone)
         for name, value in headers.items():
             self.send_header(name, value)

@@ -44,6 +44,8 @@ class Repository(http.server.ThreadingHTTPServer):
         super().__init__((HOST, 0), _Files)
         self.content = dict(CONTENT)
         self.asked: list[str] = []
+        self.open = threading.Event()  # until it is set nobody gets an answer
+        self.open.set()
 
     @property
     def url(self) -> str:
@@ -54,6 +56,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
     server: Repository
 
     def do_GET(self) -> None:
+        self.server.open.wait(60)
         name = self.path.split("/")[-3]
         text = self.server.content.get(name) if self.path.endswith(".jar") else None
         if text is not None:
@@ -153,14 +156,26 @@ def test_two_runs_at_once_fetch_each_jar_once(repository: Repository) -> None:
         f"parts.complete({KEY!r}, [parts.Jar(*line.split()) for line in sys.stdin])\n"
     )
     lines = "\n".join(f"{jar.directory} {jar.group} {jar.artifact} {jar.version} {jar.sha256}" for jar in jars())
-    runs = [
+    repository.open.clear()
+    first, second = (
         subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
-    ]
-    told = [run.communicate(lines.encode(), timeout=60)[1].decode() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], told
+    )
+    assert first.stderr is not None
+    assert second.stderr is not None
+    assert first.stdin is not None
+    first.stdin.write(lines.encode())
+    first.stdin.close()
+    assert b"fetching 20 files" in first.stderr.readline()
+    assert second.stdin is not None
+    second.stdin.write(lines.encode())
+    second.stdin.close()
+    assert b"another run is getting it; waiting for that" in second.stderr.readline()
+    repository.open.set()
+    told = [run.stderr.read().decode() for run in (first, second) if run.stderr]
+    assert [run.wait(60) for run in (first, second)] == [0, 0], told
+    assert told[1] == "", "the second finds all of it"
     assert sorted(repository.asked) == sorted(CONTENT)
-    assert sum("fetching 20 files" in text for text in told) == 1
 
 
 # -- where it comes from -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import pyarrow as pa
 import pytest
@@ -189,15 +189,25 @@ def test_an_answer_that_fails_on_the_way_is_never_taken_for_whole(front: Front) 
     assert front.ask("SELECT 1") == "1"
 
 
-def test_rows_that_stop_arriving_are_not_inserted(front: Front) -> None:
-    head = f"POST /?query=INSERT+INTO+t+FORMAT+CSV&user={USER}&password=".encode() + quote(PASSWORD).encode()
+@pytest.mark.parametrize("rows", [1, 500_000])
+def test_rows_that_stop_arriving_are_not_inserted(front: Front, rows: int) -> None:
+    arguments = urlencode({"query": "INSERT INTO t FORMAT CSV", "user": USER, "password": PASSWORD})
+    head = f"POST /?{arguments} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"1,x\n" * rows
     with socket.create_connection(("127.0.0.1", front.port)) as client:
-        client.sendall(head + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1,x\n\r\n")
+        client.sendall(head.encode() + b"%x\r\n%b\r\n" % (len(body), body))
         client.shutdown(socket.SHUT_WR)
         answer = client.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 500")
     assert b"the connection ended before the body did" in answer
     assert front.ask("SELECT count() FROM t") == "0"
+
+
+def test_a_body_of_an_impossible_length_is_refused(front: Front) -> None:
+    with socket.create_connection(("127.0.0.1", front.port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n")
+        assert b"Content-Length is 'many'" in client.makefile("rb").read()
+    assert front.ask("SELECT 1") == "1"
 
 
 def test_a_refused_body_does_not_spoil_the_connection(front: Front) -> None:

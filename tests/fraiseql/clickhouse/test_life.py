@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import psutil
 import pyarrow as pa
+import pytest
 import requests
 
 from runner.children import start
@@ -47,11 +48,15 @@ def test_what_was_acknowledged_survives_a_kill(fresh: Fresh) -> None:
 
 def test_running_queries_are_let_finish(fresh: Fresh) -> None:
     front = fresh()
+    other = front.another_client()
+    other.ask("SELECT 1")
     text = "SELECT number FROM numbers(5000000) FORMAT RowBinary"
     with front.http.post(front.url, data=text, stream=True, timeout=10) as answer:
         read = len(answer.raw.read(100))
         front.process.send_signal(signal.SIGTERM)
         until(lambda: _refuses(front.port), "the port to be closed")
+        with pytest.raises(requests.ConnectionError):
+            other.ask("SELECT 1")  # on the connection that it has kept
         assert front.process.poll() is None
         while piece := answer.raw.read(1 << 20):
             read += len(piece)
