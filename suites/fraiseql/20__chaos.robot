@@ -1,0 +1,38 @@
+*** Settings ***
+Documentation    Services that die, hang or are cut off while events flow and clients ask. The seed's chaos tests slept
+...              and counted more than zero rows; here every acknowledged event has to be there, once.
+
+Resource         ../../resources/fraiseql.resource
+
+Test Teardown    Everything Is Healed And Ended
+
+Test Tags        phase:chaos    system:fraiseql
+
+
+*** Test Cases ***
+When ClickHouse is killed while events flow none is lost or doubled, it catches up in 30 seconds, and search never stops
+    [Tags]    FQ-C01
+    ${load} =    Given Events Flow    ${EVENT_RATE}
+    When Service Is Away For Events    clickhouse    ${load}
+    Then Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=60 seconds
+    And Sink Should Have Caught Up Within    clickhouse    ${load}    30 seconds    since=the fault was healed
+    And Sink Should Never Have Stopped
+    ...    search    ${load}    longest=5 seconds    since=the fault was injected    until=the fault was healed
+
+When the search engine is away ClickHouse and Flight are unaffected, and documents are complete after it returns
+    [Tags]    FQ-C02
+    Given Flight Clients Stream
+    ${load} =    And Events Flow    ${EVENT_RATE}
+    When Service Is Away For Events    search    ${load}
+    Then Flight Clients Should Have Streamed Meanwhile
+    And Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=90 seconds
+    And Sink Should Never Have Stopped
+    ...    clickhouse    ${load}    longest=5 seconds    since=the fault was injected    until=the fault was healed
+
+When NATS is cut off and then killed publishers buffer and resume, and no acknowledged event is lost
+    [Tags]    FQ-C03
+    ${load} =    Given Events Flow    ${EVENT_RATE}    through=publisher-nats
+    When Link To NATS Is Cut And Healed    ${load}
+    And NATS Is Killed And Started Again    ${load}
+    Then Publisher Should Have Buffered And Resumed    ${load}
+    And Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=60 seconds
