@@ -80,7 +80,7 @@ def test_a_body_is_refused(gateway, body, status, code):
 
 
 def test_bodies_may_say_more_and_less(gateway):
-    body = {"query": ONE, "variables": None, "operationName": None, "extensions": {}}
+    body: dict[str, object] = {"query": ONE, "variables": None, "operationName": None, "extensions": {}}
     assert gateway.send(json=body).json() == FIRST
     answer = gateway.send(data=json.dumps({"query": ONE}), headers={"Content-Type": "Application/JSON; charset=utf-8"})
     assert answer.json() == FIRST
@@ -94,7 +94,7 @@ def test_other_content_types_are_refused(gateway, kind):
 
 
 def padded(size: int) -> bytes:
-    body = json.dumps({"query": ONE}).encode()
+    body: bytes = json.dumps({"query": ONE}).encode()
     return body + b" " * (size - len(body))
 
 

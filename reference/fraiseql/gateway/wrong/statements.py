@@ -42,10 +42,10 @@ class WithoutAliases(Statements):
 
 
 class MixedUp(Statements):
-    """Gives a row the nested rows of the one before it."""
+    """Gives a row the list of nested rows of the one after it."""
 
     def _linked(self, link: Link, table: Table, other: Table, alias: str, below: str) -> str:
-        return f"{super()._linked(link, table, other, alias, below)} - 1"
+        return super()._linked(link, table, other, alias, below) + (" + 1" if link.many else "")
 
 
 class NumbersAsText(Statements):
