@@ -14,6 +14,7 @@ from environments.system import FraiseqlAddresses, fraiseql, running
 from FlightLibrary.client import DEADLINE_SECONDS, FlightConnection
 from FlightLibrary.graphql_http import HttpConnection
 from FlightLibrary.tokens import session_token
+from measurement.verdicts import Judgement, Verdict
 from PostgresLibrary.sessions import Target
 from PostgresLibrary.sessions import connect as connect_to_database
 
@@ -65,6 +66,25 @@ def flight_connection(token: str | None = None, *, deadline_seconds: float = DEA
 def http_connection(*, deadline_seconds: float = DEADLINE_SECONDS) -> HttpConnection:
     """Return a new HTTP client; the caller closes it."""
     return HttpConnection(addresses().http, deadline_seconds=scaled(deadline_seconds))
+
+
+def processes(*services: str) -> Callable[[], list[int]]:
+    """Return what tells the process ids of services now; none where the environment does not start them."""
+
+    def ids() -> list[int]:
+        controls = (fraiseql().services.get(service) for service in services)
+        return [pid for control in controls if control is not None for pid in control.processes()]
+
+    return ids
+
+
+def settle(judgement: Judgement | None) -> None:
+    """Tell a judgement in the log, and a pass beside the verdict too; raise for what is none."""
+    assert judgement is not None, "what has a budget has a judgement"
+    logger.info(judgement.reason)
+    if judgement.verdict is Verdict.PASS:
+        say(judgement.reason)
+    judgement.require()
 
 
 @contextmanager

@@ -6,9 +6,15 @@ from robot.api.deco import keyword, library
 
 from FlightLibrary.keywords.admission import AdmissionKeywords
 from FlightLibrary.keywords.base import undo_all
+from FlightLibrary.keywords.crowds import CrowdKeywords
+from FlightLibrary.keywords.data import DataKeywords
+from FlightLibrary.keywords.events import EventKeywords
+from FlightLibrary.keywords.latency import LatencyKeywords
+from FlightLibrary.keywords.memory import MemoryKeywords
 from FlightLibrary.keywords.program import ProgramKeywords
 from FlightLibrary.keywords.querying import QueryingKeywords
 from FlightLibrary.keywords.refusal import RefusalKeywords
+from FlightLibrary.keywords.speed import SpeedKeywords
 from FlightLibrary.keywords.traffic import TrafficKeywords
 from FlightLibrary.keywords.writing import WritingKeywords
 from LoadLibrary.rate import Rate
@@ -16,7 +22,18 @@ from LoadLibrary.rate import Rate
 
 @library(scope="GLOBAL", auto_keywords=False, doc_format="MARKDOWN", converters={Rate: Rate.parse})
 class FlightLibrary(
-    QueryingKeywords, ProgramKeywords, AdmissionKeywords, RefusalKeywords, WritingKeywords, TrafficKeywords
+    QueryingKeywords,
+    ProgramKeywords,
+    AdmissionKeywords,
+    RefusalKeywords,
+    WritingKeywords,
+    TrafficKeywords,
+    EventKeywords,
+    DataKeywords,
+    SpeedKeywords,
+    MemoryKeywords,
+    LatencyKeywords,
+    CrowdKeywords,
 ):
     """What clients of FraiseQL do over Arrow Flight, and what they may expect, beside HTTP/JSON.
 

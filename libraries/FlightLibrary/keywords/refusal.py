@@ -98,4 +98,6 @@ def _problem(answer: Refused) -> str | None:
     if told.status not in statuses:
         met = "served" if told.status == OK else f"{told.status} ({told.message[:100]})"
         return f"{answer.wrong.what}: expected {' or '.join(sorted(statuses))}, was {met}"
-    return None if told.message.strip() or told.status == OK else f"{answer.wrong.what}: {told.status} without a message"
+    return (
+        None if told.message.strip() or told.status == OK else f"{answer.wrong.what}: {told.status} without a message"
+    )

@@ -1,0 +1,5 @@
+"""`python -m FlightLibrary`: a process for one job."""
+
+from FlightLibrary.worker import main
+
+main()

@@ -1,0 +1,157 @@
+"""Keywords of memory: what an answer costs a client that holds it, and one that lets each batch go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from robot.api.deco import keyword
+
+from EnvironmentLibrary import context
+from FlightLibrary.jobs import Job
+from FlightLibrary.keywords.base import addresses, processes, right_token, say, scaled, settle
+from FlightLibrary.keywords.speed import SYSTEM
+from FlightLibrary.usage import ResidentMemory, cpu_seconds
+from LoadLibrary.rate import Rate
+from measurement.verdicts import Inconclusive, Judgement, Verdict
+
+MEGABYTE = 1_000_000
+DEADLINE_SECONDS = 120.0
+LEAST_GROWTH = 1 << 20  # below it, a memory says nothing of what is held in it
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one client process needed for one answer, in bytes and seconds.
+
+    Attributes:
+        over: `flight` or `http`.
+        rows: of the answer.
+        bytes: of the columns, or of the body.
+        seconds: from the call to usable rows.
+        before: resident memory before the call.
+        after: after it, with the answer still held, if it was kept.
+        peak: the most there was from the call on.
+    """
+
+    over: str
+    rows: int
+    bytes: int
+    seconds: float
+    before: int
+    after: int
+    peak: int
+
+    @property
+    def held(self) -> int:
+        """By how much holding the answer made the process larger."""
+        return self.after - self.before
+
+    @property
+    def needed(self) -> int:
+        """By how much getting it did, at most: what a client must have to spare."""
+        return self.peak - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """One large answer that was streamed: the client's account and memory, the gateway's memory meanwhile."""
+
+    client: Held
+    gateway_before: int
+    gateway_most: int
+    server_cpu_seconds: float
+
+
+class MemoryKeywords:
+    """What large answers cost."""
+
+    @keyword
+    def answer_is_held_by_a_process_each(self, query: str) -> tuple[Held, Held]:
+        """Let a new process read the answer over Flight and hold it as Arrow, another one over HTTP as decoded JSON.
+
+        Args:
+            query: with one root field.
+        """
+        flight = _held("flight", query, keep=True)
+        http = _held("http", query, keep=True)
+        if flight.rows != http.rows:
+            raise AssertionError(f"Flight gave {flight.rows} rows, HTTP {http.rows}")
+        for held in (flight, http):
+            say(
+                f"{held.rows} rows over {held.over}: {held.needed / MEGABYTE:.0f} MB needed, "
+                f"{held.held / MEGABYTE:.0f} MB of them still held at the end"
+            )
+        return flight, http
+
+    @keyword
+    def arrow_should_need_times_less_memory(self, held: tuple[Held, Held], times: float, stretch: float) -> None:
+        """Hold the memory that a client needs to get an answer as decoded JSON against that of Arrow.
+
+        Args:
+            held: what letting a process each hold the answer returned.
+            times: as many times as much is wanted of JSON, at least.
+            stretch: a further target, reported.
+        """
+        arrow, json = held
+        if arrow.needed < LEAST_GROWTH:
+            raise Inconclusive(f"Arrow's process grew by {arrow.needed} bytes only, too little to compare with")
+        ratio = json.needed / arrow.needed
+        context.record_value("memory of JSON / Arrow", round(ratio, 2), "x")
+        met = "met" if ratio >= stretch else "not met"
+        facts = (
+            f"{json.rows} rows need {json.needed / MEGABYTE:.0f} MB as JSON and {arrow.needed / MEGABYTE:.0f} MB as "
+            f"Arrow, {ratio:.1f} times as much; at least {times:g} times wanted, {stretch:g} times {met}"
+        )
+        settle(Judgement(Verdict.PASS if ratio >= times else Verdict.FAIL, facts))
+
+    @keyword
+    def rows_are_streamed_without_keeping_them(self, query: str) -> Streamed:
+        """Let a new process read an answer batch by batch and keep none, and watch the gateway's memory meanwhile."""
+        gateway = processes("gateway")
+        used = cpu_seconds(processes(*SYSTEM))
+        with ResidentMemory(gateway) as memory, context.timed("rows are streamed", "measuring"):
+            client = _held("flight", query, keep=False)
+        return Streamed(client, memory.before, memory.most, cpu_seconds(processes(*SYSTEM)) - used)
+
+    @keyword
+    def all_rows_should_have_come(self, streamed: Streamed, rows: int, within: timedelta, rate: Rate) -> None:
+        """Demand so many rows within a deadline, at a rate."""
+        client = streamed.client
+        achieved = client.rows / client.seconds
+        context.record_value("rows a second", round(achieved), "/s")
+        facts = f"{client.rows} rows in {client.seconds:.2f} s, {achieved:.0f} rows/s"
+        if client.rows != rows:
+            raise AssertionError(f"{facts}; {rows} rows expected")
+        if client.seconds >= within.total_seconds() or achieved < rate.per_second:
+            raise AssertionError(
+                f"{facts}; less than {within.total_seconds():g} s and at least {rate.per_second:g} rows/s expected"
+            )
+        say(f"{facts}, {streamed.server_cpu_seconds:.2f} s of CPU on the server")
+
+    @keyword
+    def both_should_have_stayed_below(self, streamed: Streamed, limit: float) -> None:
+        """Hold the most memory of client and gateway against a limit in MB (10^6 bytes).
+
+        Raises:
+            Inconclusive: the gateway's processes cannot be looked at.
+        """
+        if streamed.gateway_most == 0:
+            raise Inconclusive("the environment does not tell which processes the gateway has")
+        found = {"gateway": streamed.gateway_most / MEGABYTE, "client": streamed.client.peak / MEGABYTE}
+        for name, most in found.items():
+            context.record_value(f"memory of the {name}", round(most, 1), "MB")
+        facts = ", ".join(f"{name} {most:.0f} MB" for name, most in found.items())
+        verdict = Verdict.PASS if max(found.values()) < limit else Verdict.FAIL
+        settle(Judgement(verdict, f"most memory: {facts}; less than {limit:g} MB wanted"))
+
+
+def _held(over: str, query: str, *, keep: bool) -> Held:
+    where = addresses().flight if over == "flight" else addresses().http
+    job: dict[str, Any] = {"over": over, "address": where, "token": right_token(), "ticket": {"query": query}}
+    with Job("read", **job, keep=keep, deadline_seconds=scaled(DEADLINE_SECONDS)) as process:
+        told: Mapping[str, Any] = process.answer()
+    names = ("rows", "bytes", "seconds", "before", "after", "peak")
+    return Held(over, **{name: told[name] for name in names})

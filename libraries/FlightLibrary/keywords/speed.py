@@ -1,0 +1,243 @@
+"""Keywords of speed: Flight against HTTP/JSON in turns, beside a bare server that holds the same rows in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from robot.api import logger
+from robot.api.deco import keyword
+
+from EnvironmentLibrary import context
+from FlightLibrary.client import FlightConnection
+from FlightLibrary.graphql_http import HttpConnection
+from FlightLibrary.jobs import Job
+from FlightLibrary.keywords.base import (
+    addresses,
+    flight_connection,
+    http_connection,
+    processes,
+    right_token,
+    say,
+    scaled,
+    settle,
+)
+from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
+from FlightLibrary.turns import Turns, Way, take_turns
+from FlightLibrary.usage import cpu_seconds
+from FlightLibrary.wire import CountingRelay
+from LoadLibrary.measure import Busy, leave_record
+from measurement.baseline import beside_baseline
+from measurement.budgets import milliseconds
+from measurement.records import Target
+from measurement.statistics import Interval
+from measurement.verdicts import Judgement, Verdict
+from runner import progress
+
+LIVE, VIEW, HTTP, BARE = "live query over Flight", "view over Flight", "HTTP/JSON", "bare Flight server"
+DEADLINE_SECONDS = 120.0
+SYSTEM = ("gateway", "postgresql")
+VIEW_NAMES = {"created_at": "createdAt", "customer_name": "customerName"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One query by several ways.
+
+    Attributes:
+        turns: what was timed.
+        bytes: of one answer on the wire, by way.
+        busy_percent: share of all cores that was in use meanwhile.
+    """
+
+    turns: Turns
+    bytes: dict[str, int]
+    busy_percent: float | None
+
+    def speed(self, name: str, against: str) -> Interval:
+        """Return how many times as fast one way is as another, with its interval: more is better."""
+        found = self.turns.compare(name, against).interval
+        return Interval(1 / found.ratio, 1 / found.high, 1 / found.low, found.n, found.confidence)
+
+
+class SpeedKeywords:
+    """How long the same rows take by each way."""
+
+    @keyword
+    def rows_are_got_in_turns(
+        self, query: str, rows: int, rounds: int, view: str | None = None, reads: int = 1
+    ) -> Compared:
+        """Get the same rows over HTTP/JSON, over Flight, and from a bare Flight server, in turns.
+
+        Each is timed from its call to rows that a program can use: an Arrow table, or JSON decoded by orjson. The rows
+        of each round are compared with each other outside that time.
+
+        Args:
+            query: with one root field that gives so many rows, such as `{ orders(limit: 1000) { id total } }`.
+            rows: of the answer.
+            rounds: of each way; at least five.
+            view: a column-oriented view with the very columns of the query, which is then read too.
+            reads: of each way in a round, whose median counts; for answers that take no time.
+        """
+        ticket = GraphQLQuery(query)
+        name = f"{rows} rows by each way"
+        with (
+            flight_connection(deadline_seconds=DEADLINE_SECONDS) as client,
+            http_connection(deadline_seconds=DEADLINE_SECONDS) as http,
+            bare_server(client.read(ticket).kept()) as address,
+            FlightConnection(address, None, deadline_seconds=scaled(DEADLINE_SECONDS)) as bare,
+        ):
+            ways = [Way(LIVE, lambda: client.read(ticket)), Way(HTTP, lambda: http.read(query))]
+            if view is not None:
+                wanted = OptimizedView(view, limit=rows)
+                ways.append(Way(VIEW, lambda: client.read(wanted), VIEW_NAMES))
+            ways.append(Way(BARE, lambda: bare.read(b"")))
+            with context.timed(name, "measuring"), progress.step(f"{name}: {rounds} rounds"), Busy() as busy:
+                turns = take_turns(ways, rows, rounds, reads, lambda: cpu_seconds(processes(*SYSTEM)))
+        compared = Compared(turns, _bytes_on_the_wire(query, view, rows), busy.percent)
+        logger.info(as_table(compared), html=True)
+        return compared
+
+    @keyword
+    def flight_should_be_at_least_times_as_fast(self, compared: Compared, times: float, by: str = LIVE) -> None:
+        """Hold the speed of Flight against HTTP/JSON; leave the record of the comparison.
+
+        Args:
+            compared: what getting rows in turns returned.
+            times: such as 50; the whole confidence interval must be above.
+            by: `live query over Flight` or `view over Flight`.
+
+        Raises:
+            AssertionError: it is slower, though a bare server in its place would be as fast.
+            Inconclusive: the interval reaches the limit.
+            UnfitMachine: not even a bare Flight server is so many times as fast as HTTP/JSON on this machine.
+        """
+        found = compared.speed(by, HTTP)
+        facts = f"{by} is {found} times as fast as HTTP/JSON at {compared.turns.rows} rows, at least {times:g} wanted"
+        bare = compared.speed(BARE, HTTP)
+        beside = f"a bare Flight server with the same rows in memory is {bare.ratio:.1f} times as fast"
+        judgement = beside_baseline(_at_least(found, times, facts), attainable=bare.ratio >= times, baseline=beside)
+        context.record_value(f"{by} against HTTP/JSON at {compared.turns.rows} rows", found.ratio, "x")
+        _leave(compared, by, HTTP, judgement, Target(f"speed of {by} / HTTP/JSON", times, "x", "at least"))
+        settle(judgement)
+
+    @keyword
+    def flight_should_reach_of_a_bare_server(self, compared: Compared, percent: float, by: str = VIEW) -> None:
+        """Hold the rate of rows against that of pyarrow's own server which holds the same rows in memory.
+
+        Args:
+            compared: what getting rows in turns returned.
+            percent: of the bare server's rate.
+            by: `live query over Flight` or `view over Flight`.
+        """
+        found = compared.speed(by, BARE)
+        facts = (
+            f"{by} has {found} of the rate of a bare Flight server at {compared.turns.rows} rows, "
+            f"at least {percent / 100:g} wanted"
+        )
+        judgement = _at_least(found, percent / 100, facts)
+        context.record_value(f"{by} of a bare server", round(100 * found.ratio, 1), "%")
+        _leave(compared, by, BARE, judgement, Target(f"rate of {by} / bare server", percent / 100, "ratio", "at least"))
+        settle(judgement)
+
+    @keyword
+    def flight_should_have_taken_less_than(self, compared: Compared, limit: timedelta, by: str = LIVE) -> None:
+        """Hold the slowest round over Flight against a limit."""
+        seconds = max(compared.turns.way(by).seconds)
+        context.record_value(f"{compared.turns.rows} rows by {by}", seconds, "s")
+        facts = (
+            f"{compared.turns.rows} rows by {by} took at most {milliseconds(seconds)} "
+            f"(n = {len(compared.turns.way(by).seconds)} rounds), less than {limit.total_seconds():g} s wanted"
+        )
+        settle(Judgement(Verdict.PASS if seconds < limit.total_seconds() else Verdict.FAIL, facts))
+
+    @keyword
+    def speed_is_told(self, *all_compared: Compared) -> None:
+        """Put the ratios of all sizes beside the verdict, and leave their records; there is no limit to hold."""
+        for compared in all_compared:
+            for by in (way.name for way in compared.turns.ways if way.name in (LIVE, VIEW)):
+                found = compared.speed(by, HTTP)
+                context.record_value(f"{by} against HTTP/JSON at {compared.turns.rows} rows", found.ratio, "x")
+                _leave(compared, by, HTTP, None, None)
+                say(f"{compared.turns.rows} rows: {by} {found.ratio:.1f} times as fast as HTTP/JSON")
+
+
+@contextmanager
+def bare_server(table: pa.Table) -> Iterator[str]:
+    """Run pyarrow's own Flight server with these rows in a process of its own; its address."""
+    with tempfile.TemporaryDirectory(prefix="bare-") as directory:
+        path = Path(directory) / "rows.arrow"
+        with pa.ipc.new_file(str(path), table.schema) as file:
+            file.write_table(table)
+        with Job("serve", path=str(path)) as job:
+            yield str(job.answer()["address"])
+
+
+def _bytes_on_the_wire(query: str, view: str | None, rows: int) -> dict[str, int]:
+    """Get each answer once more through a relay that counts."""
+    found = {}
+    flight = urlsplit(addresses().flight)
+    tickets: dict[str, Ticket] = {LIVE: GraphQLQuery(query)}
+    if view is not None:
+        tickets[VIEW] = OptimizedView(view, limit=rows)
+    for name, ticket in tickets.items():
+        with CountingRelay(str(flight.hostname), flight.port or 0) as relay:
+            with FlightConnection(f"grpc://127.0.0.1:{relay.port}", right_token()) as client:
+                client.read(ticket, keep=False, deadline_seconds=scaled(DEADLINE_SECONDS))
+            found[name] = relay.down
+    http = urlsplit(addresses().http)
+    with CountingRelay(str(http.hostname), http.port or 80) as relay:
+        with HttpConnection(f"http://127.0.0.1:{relay.port}", deadline_seconds=scaled(DEADLINE_SECONDS)) as client:
+            client.read(query)
+        found[HTTP] = relay.down
+    return found
+
+
+def _at_least(found: Interval, wanted: float, facts: str) -> Judgement:
+    """Judge a ratio of which more is better: a pass needs its whole interval."""
+    if found.ratio < wanted:
+        return Judgement(Verdict.FAIL, facts)
+    if found.low < wanted:
+        return Judgement(Verdict.INCONCLUSIVE, f"the interval reaches below: {facts}")
+    return Judgement(Verdict.PASS, facts)
+
+
+def _leave(compared: Compared, a: str, b: str, judgement: Judgement | None, target: Target | None) -> None:
+    leave_record(
+        f"{compared.turns.rows} rows: {a} against {b}",
+        compared.turns.result(a),
+        judgement,
+        target,
+        comparison=compared.turns.compare(a, b),
+        busy_percent=compared.busy_percent,
+    )
+
+
+def as_table(compared: Compared) -> str:
+    """Show what each way took and used, as an HTML table."""
+    heads = ("way", "time", "first bytes", "rows/s", "MB on the wire", "client CPU", "server CPU")
+    lines: list[Sequence[str]] = []
+    for way in compared.turns.ways:
+        size = compared.bytes.get(way.name)
+        lines.append(
+            (
+                way.name,
+                milliseconds(way.median_seconds),
+                milliseconds(sorted(way.first_seconds)[len(way.first_seconds) // 2]),
+                f"{compared.turns.rows / way.median_seconds:,.0f}",
+                "" if size is None else f"{size / 1e6:.3f}",
+                milliseconds(way.client_cpu / way.reads),
+                milliseconds(way.server_cpu / way.reads),
+            )
+        )
+    head = "".join(f"<th>{text}</th>" for text in heads)
+    body = "".join("<tr>" + "".join(f"<td>{text}</td>" for text in line) + "</tr>" for line in lines)
+    rounds = len(compared.turns.ways[0].seconds)
+    title = f"{compared.turns.rows} rows, medians of {rounds} rounds, CPU of one read"
+    return f"<p>{title}</p><table><tr>{head}</tr>{body}</table>"

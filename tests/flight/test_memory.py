@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+
+from FlightLibrary import FlightLibrary
+from FlightLibrary.client import FlightConnection
+from FlightLibrary.jobs import Job, JobFailed
+from FlightLibrary.keywords.memory import Held, Streamed
+from FlightLibrary.keywords.speed import bare_server
+from FlightLibrary.tokens import session_token
+from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes
+from LoadLibrary.rate import Rate
+from measurement.verdicts import Inconclusive
+from tests.flight.tiny import SECRET, Gateway, TinyFlight, users
+from tests.waiting import until
+
+library = FlightLibrary()
+MB = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setattr("FlightLibrary.keywords.memory.say", lambda text: None)
+    monkeypatch.setattr("FlightLibrary.keywords.base.say", lambda text: None)
+
+
+def read(over, address, query, **changes):
+    order = {"token": session_token(SECRET), "ticket": {"query": query}, "keep": True, "deadline_seconds": 20.0}
+    with Job("read", over=over, address=address, **{**order, **changes}) as job:
+        return job.answer()
+
+
+def test_a_process_tells_what_an_answer_needed(serve, http_server, gateway):
+    gateway.table = pa.concat_tables([users(20_000)] * 10)
+    server = serve()
+    query = "{ users { id name email } }"
+    kept = read("flight", server.address, query)
+    streamed = read("flight", server.address, query, keep=False)
+    json = read("http", http_server.address, query)
+    assert kept["rows"] == streamed["rows"] == json["rows"] == 200_000
+    size = kept["bytes"]
+    assert size < kept["after"] - kept["before"] < 2 * size
+    assert streamed["after"] - streamed["before"] < size / 2
+    assert json["after"] - json["before"] > 3 * size
+    assert kept["peak"] >= kept["after"]
+
+
+def test_a_process_that_fails_says_why(flight_server):
+    with pytest.raises(JobFailed, match="INVALID_ARGUMENT: Query execution failed"):
+        read("flight", flight_server.address, "{ users { nothing } }")
+    with pytest.raises(JobFailed, match=r"the process ended with 1: (?s:.)*TypeError"), Job("read", nonsense=1) as job:
+        job.answer()
+
+
+def test_a_process_is_gone_with_its_block(flight_server):
+    order = {"token": session_token(SECRET), "ticket": {"query": "{ users { id } }"}, "deadline_seconds": 20.0}
+    with Job("hold", address=flight_server.address, streams=3, trickle=True, **order) as job:
+        assert job.answer() == {"open": 3}
+        assert resident_bytes(lambda: [job.pid]) > 10 * MB
+        assert cpu_seconds(lambda: [job.pid]) > 0.05
+    assert resident_bytes(lambda: [job.pid]) == 0
+
+
+def test_a_bare_server_has_the_same_rows():
+    table = users(25_000)
+    with bare_server(table) as address, FlightConnection(address, None) as client:
+        reading = client.read(b"")
+    assert reading.kept().equals(table)
+    assert reading.largest_batch == 10_000
+
+
+def test_the_most_memory_of_a_block_is_seen_after_it_is_given_back():
+    import mmap
+    import os
+
+    with ResidentMemory(lambda: [os.getpid()]) as memory, mmap.mmap(-1, 64 * MB) as block:
+        block.write(b"x" * (64 * MB))
+        until(lambda: memory.most > memory.before + 60 * MB, "the block to be seen")
+    assert memory.growth > 60 * MB
+
+
+def held(over, needed, rows=1000, still=0):
+    return Held(over, rows, 10, 0.5, 100 * MB, (100 + still) * MB, (100 + needed) * MB)
+
+
+def test_the_ratio_of_memory_is_held_against_its_limit():
+    library.arrow_should_need_times_less_memory((held("flight", 10), held("http", 120)), 10, 25)
+    with pytest.raises(AssertionError, match=r"need 90 MB as JSON and 10 MB as Arrow, 9\.0 times as much; at least 10"):
+        library.arrow_should_need_times_less_memory((held("flight", 10), held("http", 90)), 10, 25)
+    with pytest.raises(Inconclusive, match="too little to compare with"):
+        library.arrow_should_need_times_less_memory((held("flight", 0), held("http", 90)), 10, 25)
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "message"),
+    [(999, 0.5, "1000 rows expected"), (1000, 61, "less than 60 s"), (1000, 2, "at least 1000 rows/s")],
+)
+def test_a_stream_that_is_short_or_slow_is_seen(rows, seconds, message):
+    client = Held("flight", rows, 10, seconds, 0, 0, 0)
+    with pytest.raises(AssertionError, match=message):
+        library.all_rows_should_have_come(Streamed(client, 0, 0, 0.0), 1000, timedelta(seconds=60), Rate(1000))
+
+
+def test_memory_of_client_and_gateway_is_held_against_a_limit():
+    def streamed(gateway, client):
+        return Streamed(Held("flight", 1, 1, 1.0, 0, 0, client * MB), 0, gateway * MB, 0.0)
+
+    library.both_should_have_stayed_below(streamed(499, 100), 500)
+    for gateway, client in ((501, 100), (100, 501)):
+        with pytest.raises(AssertionError, match="less than 500 MB wanted"):
+            library.both_should_have_stayed_below(streamed(gateway, client), 500)
+    with pytest.raises(Inconclusive, match="does not tell which processes"):
+        library.both_should_have_stayed_below(streamed(0, 100), 500)
+
+
+def test_rows_are_streamed_by_a_process_of_their_own(system):
+    system(TinyFlight, over=Gateway(30_000))
+    streamed = library.rows_are_streamed_without_keeping_them("{ users { id name } }")
+    assert streamed.client.rows == 30_000
