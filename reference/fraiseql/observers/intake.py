@@ -37,16 +37,18 @@ class Batch:
     horizon: int  # nanoseconds since 1970; what was stored from then on belongs to the next batch
     messages: list[Message] = field(default_factory=list)
     bytes: int = 0
+    again: int = 0  # messages that had been delivered to an observer before
 
     def takes(self, message: Message, size: int) -> bool:
         """Whether a message belongs to it."""
         small = len(self.messages) < size and self.bytes + len(message.payload) <= MOST_BYTES
         return not self.messages or (small and message.stored < self.horizon)
 
-    def add(self, message: Message) -> None:
+    def add(self, message: Message, *, again: bool) -> None:
         """Add the next message."""
         self.messages.append(message)
         self.bytes += len(message.payload)
+        self.again += again
 
 
 class Intake:
@@ -83,6 +85,8 @@ class Intake:
             await self._waiting.wait()
         batch = self._ready.popleft()
         self._held -= len(batch.messages)
+        self._metrics.add("received", len(batch.messages))
+        self._metrics.add("redelivered", batch.again)
         await self._ask()
         return batch
 
@@ -122,10 +126,8 @@ class Intake:
         if place != self._last[1] + 1:
             self._lose(f"message {place} of the delivery came after message {self._last[1]}")
         elif message.sequence > self._last[0]:
-            self._metrics.add("received")
-            self._metrics.add("redelivered", int(times > 1 or message.sequence <= self._source.delivered))
             self._last = (message.sequence, place)
-            self._add(message)
+            self._add(message, again=times > 1 or message.sequence <= self._source.delivered)
         else:  # sent again because the sink takes so long: it is here already
             self._last = (self._last[0], place)
 
@@ -137,14 +139,14 @@ class Intake:
         else:
             self._lose(f"NATS says {headers['Status']} {headers.get('Description', '')}")
 
-    def _add(self, message: Message) -> None:
+    def _add(self, message: Message, *, again: bool) -> None:
         self._held += 1
         if self._open is not None and not self._open.takes(message, self._size):
             self._close(self._open)
         if self._open is None:
             self._open = Batch(message.stored + round(self._linger * 1e9))
             asyncio.get_running_loop().call_later(self._linger + _GRACE_SECONDS, self._close, self._open)
-        self._open.add(message)
+        self._open.add(message, again=again)
         if len(self._open.messages) == self._size:
             self._close(self._open)
 

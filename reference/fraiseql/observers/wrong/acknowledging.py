@@ -81,6 +81,6 @@ class RememberingIntake(Intake):
 
     newest: Message | None = None
 
-    def _add(self, message: Message) -> None:
+    def _add(self, message: Message, *, again: bool) -> None:
         self.newest = message
-        super()._add(message)
+        super()._add(message, again=again)
