@@ -86,32 +86,39 @@ class EventSource:
         self._key = mixed(seed)
         self._half = 1 << 63 | self._key >> (64 - _TAG_BITS) << _NUMBER_BITS  # variant and load of every id
         self.tenant = _uuid4(mixed(self._key ^ 1), mixed(self._key ^ 2))
-        users = [f'"{_uuid4(mixed(self._key ^ n), mixed(n))}"' for n in range(3, 2 + USERS)]
-        self._users = [*users, "null"]
+        users = [_uuid4(mixed(self._key ^ n), mixed(n)) for n in range(3, 2 + USERS)]
+        self._users: list[str | None] = [*users, None]
         self._second, self._clock = -1, ""
-
-    def id(self, number: int, intended_us: int) -> str:
-        """Return the id of an event.
-
-        Args:
-            number: of the event in its load, below 2^32.
-            intended_us: when it is to be published, microseconds since the epoch.
-        """
-        return _text(_time_bits(intended_us), self._half | number)
 
     def message(self, number: int, intended_us: int) -> tuple[str, bytes]:
         """Return the end of an event's subject, such as `Order.INSERT`, and its payload.
 
         The payload is that of `EntityEvent.payload`; its timestamp is the intended time.
         """
-        bits = mixed(self._key + number)
-        kind, what, user = EVENT_TYPES[bits & 3], ENTITY_TYPES[bits >> 2 & 1], self._users[bits >> 3 & 15]
+        identifier, kind, what, entity, data, user = self.columns(number, intended_us)
+        quoted = f'"{user}"' if user else "null"
         payload = (
-            f'{{"id":"{self.id(number, intended_us)}","event_type":"{kind}","entity_type":"{what}",'
-            f'"entity_id":"{_uuid4(bits, bits ^ self._key)}","data":{{"number":{number},"total":{_total(bits)}}},'
-            f'"user_id":{user},"tenant_id":"{self.tenant}","timestamp":"{self._timestamp(intended_us)}"}}'
+            f'{{"id":"{identifier}","event_type":"{kind}","entity_type":"{what}","entity_id":"{entity}",'
+            f'"data":{data},"user_id":{quoted},"tenant_id":"{self.tenant}",'
+            f'"timestamp":"{self._timestamp(intended_us)}"}}'
         )
         return f"{what}.{kind}", payload.encode()
+
+    def columns(self, number: int, intended_us: int) -> tuple[str, EventType, str, str, str, str | None]:
+        """Return what tells an event from the others of its load, as a table has it.
+
+        Returns:
+            id, event type, entity type, entity id, data as JSON, user id.
+        """
+        bits = mixed(self._key + number)
+        return (
+            _text(_time_bits(intended_us), self._half | number),
+            EVENT_TYPES[bits & 3],
+            ENTITY_TYPES[bits >> 2 & 1],
+            _uuid4(bits, bits ^ self._key),
+            f'{{"number":{number},"total":{_total(bits)}}}',
+            self._users[bits >> 3 & 15],
+        )
 
     def event(self, number: int, intended_us: int) -> EntityEvent:
         """Return an event with its fields."""

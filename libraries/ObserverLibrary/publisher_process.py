@@ -9,7 +9,7 @@ In, one object a line:
 Out:
 
     {"ready": true}                       connected
-    {"due": 0, "sent": 0, "acked": 0, "connected": true, "at": epoch seconds}     ten times a second
+    {"due": 0, "sent": 0, "acked": 0, "connected": true, "at": epoch seconds}     ten times a second, and at the end
     {"done": {...}}                       see `ledger.Outcome`; the ledger is complete
     {"failed": "why"}
 
@@ -64,14 +64,19 @@ async def publish(lines: IO[str], answers: IO[str]) -> None:
     telling.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await telling
+    _say(answers, _state(publisher))
     _say(answers, {"done": asdict(outcome)})
 
 
 async def _tell(publisher: Publisher, answers: IO[str]) -> None:
     while True:
-        state = {"due": publisher.due(), "sent": publisher.sent, "acked": publisher.acked}
-        _say(answers, {**state, "connected": publisher.connected, "at": time.time()})
+        _say(answers, _state(publisher))
         await asyncio.sleep(TELL_SECONDS)
+
+
+def _state(publisher: Publisher) -> dict[str, Any]:
+    state = {"due": publisher.due(), "sent": publisher.sent, "acked": publisher.acked}
+    return {**state, "connected": publisher.connected, "at": time.time()}
 
 
 def _say(answers: IO[str], answer: dict[str, Any]) -> None:

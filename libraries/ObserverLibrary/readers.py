@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from opensearchpy.exceptions import NotFoundError
 
 from environments.system import ClickHouseAddress, SearchAddress
-from FlightLibrary.client import FlightConnection
-from FlightLibrary.tickets import ObserverEvents
 from ObserverLibrary.event import EntityEvent, microseconds_of
 
 PATIENCE_SECONDS = 30  # for an answer
@@ -220,24 +218,6 @@ class SearchReader:
                 body["search_after"] = hits[-1]["sort"]
         finally:
             self.client.delete_pit(body={"pit_id": [point]})
-
-
-class FlightReader:
-    """Events as the gateway gives them back over Flight, by entity type."""
-
-    sink = "flight"
-
-    def __init__(self, connection: FlightConnection) -> None:
-        self._connection = connection
-
-    def read(self, ticket: ObserverEvents) -> list[Fields]:
-        """Return the events that a ticket gives."""
-        table = self._connection.read(ticket).kept()
-        table = table.rename_columns(["id" if name == "event_id" else name for name in table.column_names])
-        rows = table.set_column(
-            table.schema.get_field_index("timestamp"), "timestamp", table.column("timestamp").cast("int64")
-        )
-        return [{**row, "data": _parsed(row["data"])} for row in rows.to_pylist()]
 
 
 def _document(hit: Fields) -> Fields:

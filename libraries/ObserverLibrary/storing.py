@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-import orjson
 import pyarrow as pa
 
 from ObserverLibrary.event import EventSource
@@ -52,23 +51,20 @@ class Stored:
 
     def table(self, first: int, end: int) -> pa.Table:
         """Return events by their numbers, columns as in ClickHouse's table."""
-        events = [self.source.event(number, self.begin_us + STEP_US * number) for number in range(first, end)]
+        instants = range(self.begin_us + STEP_US * first, self.begin_us + STEP_US * end, STEP_US)
+        made = [self.source.columns(number, at) for number, at in zip(range(first, end), instants, strict=True)]
+        ids, kinds, _, entities, data, users = zip(*made, strict=True)
         columns = [
-            [event.id for event in events],
-            [event.event_type for event in events],
-            [self.entity_type] * len(events),
-            [event.entity_id for event in events],
-            pa.array(range(self.begin_us + STEP_US * first, self.begin_us + STEP_US * end, STEP_US), pa.int64()).cast(
-                pa.timestamp("us", "UTC")
-            ),
-            [orjson.dumps(event.data).decode() for event in events],
-            [event.user_id for event in events],
-            [event.tenant_id for event in events],
+            pa.array(ids),
+            pa.array(kinds),
+            pa.repeat(self.entity_type, len(made)),
+            pa.array(entities),
+            pa.array(instants, pa.int64()).cast(pa.timestamp("us", "UTC")),
+            pa.array(data),
+            pa.array(users, pa.string()),
+            pa.repeat(self.tenant, len(made)),
         ]
-        return pa.Table.from_arrays(
-            [c if isinstance(c, pa.Array) else pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)],
-            schema=SCHEMA,
-        )
+        return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
 def store(reader: ClickHouseReader, seed: int, number: int, entity_type: str, begin_us: int) -> Stored:

@@ -48,14 +48,14 @@ def test_an_id_is_a_uuid_of_version_7_that_tells_the_intended_microsecond_and_th
     source = EventSource(7)
     for number in range(2000):
         at = NOW + 37 * number
-        identifier = uuid.UUID(source.id(number, at))
+        identifier = uuid.UUID(source.columns(number, at)[0])
         assert (identifier.version, identifier.variant) == (7, uuid.RFC_4122)
         assert (intended_of(str(identifier)), number_of(str(identifier))) == (at, number)
 
 
 def test_ids_are_in_the_order_of_their_time() -> None:
     source = EventSource(7)
-    ids = [source.id(number, NOW + 33 * number) for number in range(5000)]
+    ids = [source.columns(number, NOW + 33 * number)[0] for number in range(5000)]
     assert ids == sorted(ids)
     assert len(set(ids)) == 5000
 
@@ -67,7 +67,7 @@ def test_another_version_is_not_asked_for_its_time() -> None:
 
 def test_ids_made_many_at_once_are_those_made_one_by_one() -> None:
     source, at = EventSource(7), NOW + np.arange(300) * 251
-    assert [id_text(one) for one in source.ids(at)] == [source.id(n, int(at[n])) for n in range(300)]
+    assert [id_text(one) for one in source.ids(at)] == [source.columns(n, int(at[n]))[0] for n in range(300)]
 
 
 def test_timestamps_are_rfc_3339_with_microseconds_and_say_the_intended_time_across_seconds() -> None:

@@ -14,7 +14,7 @@ BEGIN = 1_795_292_270_000_000
 NUMBER = 1000
 SOURCE = EventSource(7)
 INTENDED = BEGIN + np.arange(NUMBER) * 1000
-TEXTS = [SOURCE.id(n, int(INTENDED[n])) for n in range(NUMBER)]
+TEXTS = [SOURCE.columns(n, int(INTENDED[n]))[0] for n in range(NUMBER)]
 
 
 def ledger(*, unacked: tuple[int, ...] = ()) -> Ledger:
@@ -60,7 +60,7 @@ def test_an_unacknowledged_event_must_not_be_doubled_either() -> None:
 
 
 def test_events_that_nobody_published_are_found_also_where_their_id_is_none() -> None:
-    strange = EventSource(8).id(0, BEGIN)
+    strange = EventSource(8).columns(0, BEGIN)[0]
     findings = phantom(ledger(), held([*TEXTS, strange, "test-order-1"]))
     assert findings.reason.startswith("events never published in clickhouse: 2 of 1000")
     assert [item.id for item in findings.items] == ["test-order-1", strange]

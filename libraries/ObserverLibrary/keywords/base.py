@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from urllib.parse import urlsplit, urlunsplit
 
 from EnvironmentLibrary.context import criterion, results
-from environments.system import running
+from environments.system import running, system
 from FlightLibrary.keywords.base import addresses, on_test_end, say, scaled
 from measurement.results import Band
 from ObserverLibrary.event import EntityEvent, lone_event, mixed
@@ -25,6 +27,7 @@ SINKS = ("clickhouse", "search")
 POLL_SECONDS = 0.1
 ACK_SECONDS = 10.0
 QUIET_SECONDS = 3.0  # a sink that shows nothing new for so long after a marker has come will show nothing more
+FIRST_ANSWER = timedelta(seconds=30)
 WATCH_SECONDS = 2.0  # a sink that has not told its count by then does not answer
 MARKER = "Marker"  # entity type of events that only tell that a sink has come so far
 
@@ -55,16 +58,23 @@ def reader_of(sink: str, *, patience_seconds: float = 30.0) -> Reader:
     return reader
 
 
-def nats_url() -> str:
-    """Return where events are published.
+def nats_url(through: str | None = None) -> str:
+    """Return where events are published, with user and password.
+
+    Args:
+        through: a link; None: NATS itself.
 
     Raises:
-        LookupError: the environment does not declare NATS.
+        LookupError: the environment does not declare NATS, or that link.
     """
     url = addresses().nats
     if url is None:
         raise LookupError("the environment declares no NATS to publish events to")
-    return url
+    if through is None:
+        return url
+    link, parts = system().links[through], urlsplit(url)
+    login, _, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}@{link}" if login else str(link)))
 
 
 @dataclass
@@ -130,7 +140,7 @@ class EventLoad:
         return [Band(f"from {a.label}", a.at, b.at, 0) for a, b in pairs if b.at > a.at]
 
 
-def new_load(rate: float, events: int, drain_seconds: float) -> EventLoad:
+def new_load(rate: float, events: int, drain_seconds: float, through: str | None = None) -> EventLoad:
     """Prepare a load whose publisher ends with the test."""
     where, number = addresses(), 1
     stem = f"{criterion() or 'run'}-events"
@@ -138,17 +148,30 @@ def new_load(rate: float, events: int, drain_seconds: float) -> EventLoad:
     while (path := directory / f"{stem}-{number}.ledger").exists():
         number += 1
     plan = Plan(where.stream, where.subject, next_seed(), rate, events, drain_seconds)
-    publishing = Publishing(nats_url(), plan, path)
+    publishing = Publishing(nats_url(through), plan, path)
     on_test_end(publishing.kill)
     return EventLoad(publishing)
 
 
 def watch(load: EventLoad, sinks: Sequence[str]) -> None:
-    """Watch sinks until the test ends."""
+    """Watch sinks until the test ends.
+
+    Raises:
+        AssertionError: a sink does not tell its count, so that there is nothing to begin with.
+    """
     for sink in sinks:
-        one = Watch(sink, reader_of(sink, patience_seconds=WATCH_SECONDS).count).start()
+        load.watches[sink] = one = Watch(sink, reader_of(sink, patience_seconds=WATCH_SECONDS).count)
+        wait_until(partial(_away, one), scaled(FIRST_ANSWER), f"{sink} to be there", interval=POLL_SECONDS)
         on_test_end(one.stop)
-        load.watches[sink] = one
+
+
+def _away(one: Watch) -> str | None:
+    """Begin a watch; return what it met instead of a first answer."""
+    try:
+        one.start()
+    except Exception as error:  # noqa: BLE001 - a sink that has just come back does not answer at once
+        return f"{one.sink} does not tell its count ({type(error).__name__}: {str(error)[:100]})"
+    return None
 
 
 def acked(number: int) -> Callable[[State], str | None]:

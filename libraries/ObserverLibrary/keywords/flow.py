@@ -52,13 +52,18 @@ class FlowKeywords:
         return load
 
     @keyword
-    def events_flow(self, rate: Rate) -> EventLoad:
+    def events_flow(self, rate: Rate, through: str | None = None) -> EventLoad:
         """Begin to publish events at a rate, until `Events End`, and watch both sinks.
 
         It returns when a second's worth is acknowledged and both sinks show events, so that there is something that
         can be interrupted.
+
+        Args:
+            rate: events a second, open loop.
+            through: the link by which the publisher reaches NATS; None: directly.
         """
-        load = new_load(rate.per_second, round(rate.per_second * LONGEST.total_seconds()), scaled(DRAIN))
+        events = round(rate.per_second * LONGEST.total_seconds())
+        load = new_load(rate.per_second, events, scaled(DRAIN), through)
         watch(load, SINKS)
         load.publishing.begin()
         load.publishing.await_state(acked(round(rate.per_second)), scaled(timedelta(seconds=FIRST_SECONDS)))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 from robot.api.deco import keyword
 
-from FlightLibrary.keywords.base import flight_connection
-from FlightLibrary.tickets import ObserverEvents
-from ObserverLibrary.event import EntityEvent, lone_event, microseconds_of, timestamp_of
+from ObserverLibrary.event import EntityEvent, lone_event
 from ObserverLibrary.keywords.base import (
     addresses,
     await_settled,
@@ -19,7 +19,7 @@ from ObserverLibrary.keywords.base import (
     reader_of,
     say,
 )
-from ObserverLibrary.readers import Fields, FlightReader, SearchReader, comparable
+from ObserverLibrary.readers import Fields, SearchReader, comparable
 from oracles.events import changed
 
 DATA = {
@@ -90,16 +90,9 @@ class LoneKeywords:
             _demand_unchanged("search", event, found)
 
     @keyword
-    def event_should_come_back_over_flight(self, event: EntityEvent) -> None:
-        """Demand that a ticket for the events of its entity type, at its microsecond, gives it with all fields."""
-        at = microseconds_of(event.timestamp)
-        ticket = ObserverEvents(event.entity_type, timestamp_of(at), timestamp_of(at + 1))
-        with flight_connection() as connection:
-            found = [fields for fields in FlightReader(connection).read(ticket) if fields["id"] == event.id]
-        if len(found) != 1:
-            raise AssertionError(f"event {event.id} came back over Flight {len(found)} times, expected once")
-        _demand_unchanged("flight", event, found)
-        say(f"event {event.id} came back over Flight with all {len(found[0])} fields")
+    def fields_of_event(self, event: EntityEvent) -> dict[str, Any]:
+        """Return the fields of an event as it was published: id, event_type, entity_type, ... timestamp (RFC 3339)."""
+        return asdict(event)
 
 
 def _demand_unchanged(sink: str, event: EntityEvent, found: list[Fields]) -> None:

@@ -40,7 +40,9 @@ class StressKeywords:
         published = load.published
         result = published.result(load.bands())
         wanted = result.offered_rate * percent / 100
-        judgement = failure_of(result, 0) or _held(result, wanted)
+        judgement = failure_of(result, 0)
+        if judgement is None:
+            judgement = _held(result, wanted)
         context.record_value("achieved", round(100 * result.achieved_rate / result.offered_rate, 2), "%")
         measurement = leave_record(
             "events acknowledged by NATS",
@@ -50,7 +52,7 @@ class StressKeywords:
             busy_percent=load.busy_percent,
             clients_cpu_percent=result.client_cpu_percent,
         )
-        _settle(measurement.judgement or judgement)
+        _settle(measurement.judgement)
 
     @keyword
     def lag_should_be_below(self, load: EventLoad, limit: timedelta, *sinks: str) -> None:
@@ -78,8 +80,8 @@ class StressKeywords:
             )
             context.record_value(f"lag of {sink}", round(1000 * seen.latency.percentile(99), 1), "ms")
             target = Target("p99 latency", limit.total_seconds() * 1000, "ms")
-            leave_record(f"lag of {sink}", seen, judgement, target, busy_percent=load.busy_percent)
-            _settle(judgement)
+            measurement = leave_record(f"lag of {sink}", seen, judgement, target, busy_percent=load.busy_percent)
+            _settle(measurement.judgement)
 
     @keyword
     def memory_should_not_rise(self, load: EventLoad) -> None:
@@ -177,7 +179,8 @@ def _as_result(lag: Lag, load: LoadResult) -> CountedResult:
     )
 
 
-def _settle(judgement: Judgement) -> None:
+def _settle(judgement: Judgement | None) -> None:
+    assert judgement is not None, "what has a budget has a judgement"
     logger.info(judgement.reason)
     if judgement.verdict is Verdict.PASS:
         say(judgement.reason)

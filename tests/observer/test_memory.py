@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ObserverLibrary.memory import Memory, held_between
+
+SECONDS = 60
+
+
+def memory(bytes_at: object) -> Memory:
+    at = [0.5 * n for n in range(2 * SECONDS)]
+    return Memory("sink", tuple(at), tuple(float(bytes_at(t)) for t in at))  # type: ignore[operator]
+
+
+def test_memory_that_rises_with_the_events_has_a_slope_that_is_sure() -> None:
+    rise = memory(lambda t: 1e8 + 3e6 * t + 1e5 * math.sin(t)).rise()
+    assert rise is not None
+    assert rise.low is not None
+    assert rise.high is not None
+    assert rise.low < 3e6 < rise.high or rise.value == pytest.approx(3e6, rel=0.01)
+    assert rise.low > 2.9e6
+
+
+def test_memory_that_is_taken_at_the_beginning_and_kept_does_not_rise() -> None:
+    rise = memory(lambda t: 1e8 + 1e8 * min(t / 15, 1)).rise()
+    assert rise is not None
+    assert rise.value == pytest.approx(0.0, abs=1e3)
+
+
+def test_what_a_collector_gives_back_between_is_no_growth() -> None:
+    rise = memory(lambda t: 1e8 + 5e7 * (t % 3) / 3).rise()
+    assert rise is not None
+    assert rise.low is not None
+    assert rise.low < 1e5
+
+
+def test_growth_is_from_the_first_sample_to_the_highest() -> None:
+    one = memory(lambda t: 1e8 + (5e7 if 20 < t < 22 else 0))
+    assert (one.growth, one.most) == (5e7, 1.5e8)
+
+
+def test_a_few_samples_have_no_slope() -> None:
+    assert Memory("sink", (0.0, 1.0), (1.0, 2.0)).rise() is None
+
+
+def test_samples_are_those_of_the_time_asked_about_private_memory_first() -> None:
+    samples: list[dict[str, object]] = [
+        {"t": 2.0, "service": "nats", "rss_bytes": 10, "private_bytes": 7},
+        {"t": 1.0, "service": "nats", "rss_bytes": 10, "private_bytes": 6},
+        {"t": 1.5, "service": "search", "rss_bytes": 20, "private_bytes": None},
+        {"t": 9.0, "service": "nats", "rss_bytes": 99, "private_bytes": 99},
+    ]
+    assert held_between(samples, 1.0, 2.0) == [
+        Memory("nats", (1.0, 2.0), (6.0, 7.0)),
+        Memory("search", (1.5,), (20.0,)),
+    ]
