@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from FlightLibrary.accounting import Reading, account, batches_of, clock
-from FlightLibrary.errors import told
+from FlightLibrary.errors import RAISED, failure_of, told
 from FlightLibrary.tickets import Ticket, encode
 from FlightLibrary.tokens import bearer
 
@@ -38,13 +38,14 @@ class FlightConnection:
         """
         self.address = address
         self.deadline_seconds = deadline_seconds
-        self._headers = [] if token is None else _header(bearer(token))
+        self.authorize(None if token is None else bearer(token))
         with told():
             self._client = flight.connect(address, generic_options=_OWN_CONNECTION)
 
     def authorize(self, header: str | None) -> None:
         """Send this `authorization` header from now on; None: none."""
-        self._headers = [] if header is None else _header(header)
+        self._headers = [] if header is None else [(b"authorization", header.encode())]
+        self._usual = self._options()
 
     def log_in(self, identity: str) -> str:
         """Hand over an identity token in the handshake, and use the session token it answers with; return that."""
@@ -65,9 +66,12 @@ class FlightConnection:
             deadline_seconds: instead of that of the connection.
         """
         begin = clock()
-        with told():
-            reader = self._client.do_get(_ticket(ticket), self._options(deadline_seconds))
+        options = self._usual if deadline_seconds is None else self._options(deadline_seconds)
+        try:  # what is timed does without `told`, which costs as much as all the counting
+            reader = self._client.do_get(_ticket(ticket), options)
             return account(begin, reader.schema, batches_of(reader.read_chunk), keep=keep)
+        except RAISED as error:
+            raise failure_of(error) from error
 
     @contextmanager
     def stream(self, ticket: Ticket, *, deadline_seconds: float | None = None) -> Iterator[Iterator[pa.RecordBatch]]:
@@ -177,10 +181,6 @@ class _Handshake(flight.ClientAuthHandler):
 
     def get_token(self) -> bytes:
         return b""  # the session token goes in the `authorization` header, not in pyarrow's own
-
-
-def _header(value: str) -> list[tuple[bytes, bytes]]:
-    return [(b"authorization", value.encode())]
 
 
 def _ticket(ticket: Ticket | bytes) -> flight.Ticket:

@@ -63,6 +63,10 @@ _FROM_THE_SERVER = (". Detail: ", ". gRPC client debug context: ")
 _ADDED = (". Additionally, could not", *_FROM_THE_SERVER, ". Client context: ")
 
 
+RAISED = (pa.ArrowException, flight.FlightError, OSError)
+"""What pyarrow raises for a call that failed."""
+
+
 class FlightFailure(Exception):
     """A call that failed.
 
@@ -98,7 +102,7 @@ def told() -> Iterator[None]:
     """Let calls within the block fail with `FlightFailure`."""
     try:
         yield
-    except (pa.ArrowException, flight.FlightError, OSError) as error:
+    except RAISED as error:
         raise failure_of(error) from error
 
 

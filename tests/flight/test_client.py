@@ -26,7 +26,7 @@ def test_an_answer_is_read_with_its_account(client):
     assert (reading.rows, reading.batches, reading.largest_batch) == (1500, 1, 1500)
     assert reading.kept().num_rows == 1500
     assert reading.schema.names == ["id", "name"]
-    assert reading.bytes == reading.kept().nbytes
+    assert reading.kept().nbytes < reading.bytes < reading.kept().nbytes + 1000
     assert 0 < reading.first_seconds <= reading.seconds
 
 

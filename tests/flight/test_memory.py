@@ -34,17 +34,17 @@ def read(over, address, query, **changes):
 
 
 def test_a_process_tells_what_an_answer_needed(serve, http_server, gateway):
-    gateway.table = pa.concat_tables([users(20_000)] * 10)
+    gateway.table = pa.concat_tables([users(20_000)] * 40)
     server = serve()
     query = "{ users { id name email } }"
     kept = read("flight", server.address, query)
     streamed = read("flight", server.address, query, keep=False)
-    json = read("http", http_server.address, query)
-    assert kept["rows"] == streamed["rows"] == json["rows"] == 200_000
+    json = read("http", http_server.address, query.replace("users", "users(limit: 50000)"))
+    assert (kept["rows"], streamed["rows"], json["rows"]) == (800_000, 800_000, 50_000)
     size = kept["bytes"]
     assert size < kept["after"] - kept["before"] < 2 * size
-    assert streamed["after"] - streamed["before"] < size / 2
-    assert json["after"] - json["before"] > 3 * size
+    assert streamed["peak"] - streamed["before"] < size / 2  # what gRPC holds, whatever the answer's size
+    assert json["after"] - json["before"] > 3 * size / 16
     assert kept["peak"] >= kept["after"]
 
 
