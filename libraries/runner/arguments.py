@@ -32,6 +32,8 @@ against what, and how
   --profile NAME         quick (minutes, default) or full (longer load, tighter statistics)
   --with-citus [DIR]     run the Citus criteria too, on the Citus installed in DIR
                          (default: ~/.cache/acceptance/citus)
+  --vendor [DIR]         the vendor's own FraiseQL in the place of the reference gateway: its
+                         programs in DIR, on PATH or in the cache, else built once (needs cargo)
   --keep                 leave the services up at the end and print how to reach them
   -- ROBOT OPTIONS       anything `robot --help` names, such as -- -t "Reads*" -L TRACE
 
@@ -52,6 +54,8 @@ class Request:
     keep: bool = False
     list_only: bool = False
     citus: Path | None = None
+    vendor: bool = False
+    vendor_directory: Path | None = None
     robot_options: tuple[str, ...] = ()
 
 
@@ -72,6 +76,7 @@ def parse(arguments: Sequence[str]) -> Request:
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--with-citus", nargs="?", type=Path, const=default_citus(), default=None)
+    parser.add_argument("--vendor", nargs="?", type=Path, const=Path(), default=None)
     given, rest = parser.parse_known_args(own)
     if given.help:
         sys.stdout.write(HELP)
@@ -87,6 +92,8 @@ def parse(arguments: Sequence[str]) -> Request:
         keep=given.keep,
         list_only=given.list,
         citus=given.with_citus,
+        vendor=given.vendor is not None,
+        vendor_directory=given.vendor if given.vendor != Path() else None,
         robot_options=tuple(robot_options),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import environments
 from criteria import PHASES, CriteriaProblem, Criterion, Kill, LastVerdict, catalogue
-from environments.config import VARIABLES, EnvironmentFile, Systems, is_environment, load_environment
+from environments.config import VARIABLES, EnvironmentFile, Systems, is_environment, load_environment, merged
 from environments.errors import EnvironmentProblem
 from environments.sections.cluster import citus_overlay
 from runner.arguments import PROFILES, Request
@@ -78,9 +78,10 @@ def _loaded(request: Request) -> EnvironmentFile:
     if is_name and name not in names:
         raise unknown("environment", name, names)
     environment = load_environment(name)
-    if request.citus is None:
-        return environment
-    return load_environment(name, _citus_overlay(environment, request))
+    overlay = _citus_overlay(environment, request) if request.citus is not None else {}
+    if request.vendor:
+        overlay = merged(overlay, _vendor_overlay(environment, request))
+    return load_environment(name, overlay) if overlay else environment
 
 
 def _citus_overlay(environment: EnvironmentFile, request: Request) -> dict[str, Any]:
@@ -98,6 +99,17 @@ def _citus_overlay(environment: EnvironmentFile, request: Request) -> dict[str, 
             "is in (--with-citus DIR)"
         )
     return citus_overlay(cluster, directory)
+
+
+def _vendor_overlay(environment: EnvironmentFile, request: Request) -> dict[str, Any]:
+    if environment.driver != "embedded" or environment.systems.fraiseql is None:
+        raise UsageProblem(
+            f"--vendor: environment '{environment.name}' does not start FraiseQL itself; "
+            "use one that does, such as embedded"
+        )
+    directory = request.vendor_directory
+    gateway = {"vendor": True, "path": str(directory.expanduser().absolute()) if directory else None}
+    return {"systems": {"fraiseql": {"services": {"gateway": gateway}}}}
 
 
 def _missing_of_citus(request: Request) -> str | None:

@@ -59,6 +59,13 @@ def test_citus_is_taken_from_the_cache_unless_a_directory_is_named(monkeypatch, 
     assert parse(["--with-citus", "--", "-t", "x"]).citus == tmp_path / "acceptance" / "citus"
 
 
+def test_the_vendors_server_is_found_unless_a_directory_is_named():
+    assert not parse([]).vendor
+    assert parse(["--vendor"]).vendor
+    assert parse(["--vendor"]).vendor_directory is None
+    assert parse(["--vendor", "/opt/fraiseql"]).vendor_directory == Path("/opt/fraiseql")
+
+
 def test_without_a_cache_variable_the_home_directory_holds_the_cache(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/home/somebody")
@@ -92,7 +99,7 @@ def test_help_fits_one_screen_and_names_every_option(arguments, capsys):
     assert shown == HELP
     assert len(shown.splitlines()) <= 26
     assert max(len(line) for line in shown.splitlines()) <= 100
-    for option in ("system", "phase", "criterion", "environment", "profile", "keep", "list", "with-citus"):
+    for option in ("system", "phase", "criterion", "environment", "profile", "keep", "list", "with-citus", "vendor"):
         assert f"--{option}" in shown
 
 

@@ -151,6 +151,22 @@ def test_citus_cannot_be_added_to_an_external_system(tmp_path, places, monkeypat
         )
 
 
+def test_the_vendors_server_takes_the_place_of_the_reference_gateway(tmp_path, places):
+    systems = {"fraiseql": {"capabilities": ["sink_search"]}}
+    file = written(tmp_path, systems=systems)
+    chosen = chosen_environment(Request(environment=file, vendor=True, vendor_directory=tmp_path)).systems.fraiseql
+    assert chosen is not None
+    assert chosen.services.gateway.vendor
+    assert chosen.services.gateway.path == tmp_path
+    assert "sink_search" in chosen.declared
+    assert "flight_events" not in chosen.declared
+
+
+def test_the_vendors_server_needs_an_environment_that_starts_it(tmp_path, places):
+    with pytest.raises(UsageProblem, match="--vendor: environment 'toy' does not start FraiseQL itself"):
+        chosen_environment(Request(environment=written(tmp_path), vendor=True))
+
+
 def test_the_list_tells_the_last_verdict_in_120_columns(places):
     verdicts = {
         "HA-10": LastVerdict("fail", "2026-11-21T09:00:00Z", "225511e+", "r1"),
