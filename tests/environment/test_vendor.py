@@ -122,9 +122,12 @@ def test_another_version_is_not_built(cargo: Cargo) -> None:
     assert not calls.exists()
 
 
-def test_both_are_built_once_and_only_the_programs_are_kept(cargo: Cargo, cache: Path) -> None:
+def test_both_are_built_once_and_only_the_programs_are_kept(
+    cargo: Cargo, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     calls = cargo('mkdir -p "$CARGO_TARGET_DIR"')
     assert vendor.prepare(Program()) == vendor.prepare(Program())
+    assert "fraiseql-server: 1 of 2 crates" in capfd.readouterr().err
     assert calls.read_text().split() == [vendor.CLI, vendor.SERVER]
     assert sorted(path.name for path in cache.iterdir()) == ["bin", "build.log", "lock"]
 

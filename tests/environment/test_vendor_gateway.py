@@ -127,6 +127,7 @@ def running(keeper: Keeper, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         wait_until(postgresql.missing, 30, "PostgreSQL")
         provision_database(postgresql.connect, "fraiseql", OWNER)
         gateway.provision()
+        provision_database(postgresql.connect, "fraiseql", OWNER)
         gateway.provision()
         gateway.start()
         wait_until(gateway.missing, 30, "the vendor's server")
@@ -174,7 +175,17 @@ def test_it_serves_every_view(running: VendorGateway) -> None:
         assert _flight(running, f'{{"type": "OptimizedView", "view": "{view}", "limit": 3}}').num_rows == 3
 
 
-def test_the_owner_of_the_database_is_enough(running: VendorGateway) -> None:
+def test_an_order_of_nobody_is_refused(running: VendorGateway) -> None:
+    nobody = "00000000-0000-0000-0000-000000000000"
+    query = f'mutation {{ createOrder(userId: "{nobody}", total: 1, quantity: 1, status: "new") {{ id }} }}'
+    answer = requests.post(f"http://{running.http}/graphql", json={"query": query}, timeout=10)
+    assert answer.json()["errors"][0]["code"] == "CONSTRAINT_VIOLATION"
+
+
+def test_the_owner_of_the_database_is_enough_and_all_is_there_once(running: VendorGateway) -> None:
+    """The vendor's setup makes a schema with the owner's name: what is provisioned again must not land there."""
     with psycopg2.connect(running.behind.database_url) as session, session.cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         assert cursor.fetchone() == (False,)
+        cursor.execute("SELECT count(*) FROM pg_class WHERE relname = 'tb_user'")
+        assert cursor.fetchone() == (1,)
