@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 import adbc_driver_manager as adbc
@@ -23,6 +25,7 @@ _COPY = "adbc.postgresql.use_copy"
 _TARGET = "adbc.ingest.target_table"
 _MODE = "adbc.ingest.mode"
 _CLIENTS_MISTAKES = ("22", "23")  # classes of SQLSTATE: data that does not fit, constraints
+_FULL = "too many clients"
 _GONE_STATES = ("08", "53", "57P")
 _GONE_WORDS = ("no connection", "terminating connection", "server closed", "connection to server", "could not receive")
 
@@ -55,7 +58,7 @@ class Session:
         try:
             statement.set_options(**{_TARGET: table, _MODE: f"{_MODE}.append"})
             statement.bind_stream(rows)
-            with self.told(), patience.waiting(statement.cancel):
+            with self.told(), patience.waiting(partial(_cancel, statement)):
                 return int(statement.execute_update())
         except fl.FlightError:
             if failed:
@@ -99,10 +102,11 @@ class Reading:
         self._session, self._patience = session, patience
         self._reader: pa.RecordBatchReader | None = None
         self._statement = adbc.AdbcStatement(session.connection)
+        self._cancel = partial(_cancel, self._statement)
         try:
             self._statement.set_options(**options)
             self._statement.set_sql_query(sql)
-            with session.told(), patience.waiting(self._statement.cancel):
+            with session.told(), patience.waiting(self._cancel):
                 handle, _ = self._statement.execute_query()
                 self._reader = pa.RecordBatchReader._import_from_c(handle.address)
         except BaseException:
@@ -114,7 +118,7 @@ class Reading:
         assert self._reader is not None
         while True:
             try:
-                with self._session.told(), self._patience.waiting(self._statement.cancel):
+                with self._session.told(), self._patience.waiting(self._cancel):
                     batch = self._reader.read_next_batch()
             except StopIteration:
                 self._reader.close()
@@ -126,7 +130,7 @@ class Reading:
         """End the statement, also one whose rows have not all been read: PostgreSQL stops working on it."""
         if self._reader is not None:
             self._session.usable = False
-            self._statement.cancel()
+            self._cancel()
             self._reader.close()
             self._reader = None
         self._statement.close()
@@ -144,7 +148,9 @@ class Database:
         self._url = url
         self._database: adbc.AdbcDatabase | None = None
         self._opening = threading.Lock()
-        self._free = threading.Semaphore(most)
+        self._most = most
+        self._changed = threading.Condition()
+        self._open = 0
         self._idle: list[adbc.AdbcConnection] = []
 
     def rows(self, sql: str, patience: Patience) -> StreamedRows:
@@ -175,16 +181,23 @@ class Database:
 
     def give_back(self, session: Session) -> None:
         """Let others use a connection, or close it where they cannot."""
-        if session.usable:
-            self._idle.append(session.connection)
-        else:
+        if not session.usable:
             session.connection.close()
-        self._free.release()
+        with self._changed:
+            if session.usable:
+                self._idle.append(session.connection)
+            else:
+                self._open -= 1
+            self._changed.notify()
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        while self._idle:
-            self._idle.pop().close()
+        with self._changed:
+            idle, self._idle = self._idle, []
+            self._open -= len(idle)
+            self._changed.notify_all()
+        for connection in idle:
+            connection.close()
 
     def _begun(self, begin: Callable[[Session], T], patience: Patience) -> tuple[Session, T]:
         """Begin something on a connection; one that was kept and is broken by now does not count."""
@@ -199,19 +212,27 @@ class Database:
                 self.close()
 
     def _taken(self, patience: Patience) -> Session:
-        if not self._free.acquire(timeout=max(0.0, patience.left)):
-            raise fl.FlightTimedOutError("No connection to the database came free")
-        try:
-            return Session(self._idle.pop(), fresh=False)
-        except IndexError:
-            pass
-        try:
-            return Session(self._connected(), fresh=True)
-        except BaseException as error:
-            self._free.release()
-            if isinstance(error, adbc.Error):
-                raise fl.FlightUnavailableError(_first_line(error)) from None
-            raise
+        """Take a kept connection, or open one, or wait for one where there are as many as there may be."""
+        end = time.monotonic() + patience.left
+        full = False
+        while True:
+            with self._changed:
+                if not self._changed.wait_for(partial(self._room, full), max(0.0, end - time.monotonic())):
+                    raise fl.FlightTimedOutError("No connection to the database came free")
+                if self._idle:
+                    return Session(self._idle.pop(), fresh=False)
+                self._open += 1
+            try:
+                return Session(self._connected(), fresh=True)
+            except adbc.Error as error:
+                with self._changed:
+                    self._open -= 1
+                full = _FULL in str(error) and self._open > 0
+                if not full:
+                    raise fl.FlightUnavailableError(f"The database is not there: {_first_line(error)}") from None
+
+    def _room(self, full: bool) -> bool:
+        return bool(self._idle) or self._open < (1 if full else self._most)
 
     def _connected(self) -> adbc.AdbcConnection:
         with self._opening:
@@ -240,6 +261,11 @@ class StreamedRows:
             self._closed = True
             self._reading.close()
             self._database.give_back(self._session)
+
+
+def _cancel(statement: adbc.AdbcStatement) -> None:
+    with suppress(adbc.Error):  # PostgreSQL cannot be asked to when it is gone
+        statement.cancel()
 
 
 def _patiently(

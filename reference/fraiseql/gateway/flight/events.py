@@ -95,7 +95,7 @@ class _Answer:
         self._patience = patience
         self._socket: socket.socket | None = None
         arguments = urlencode(_SETTINGS | {f"param_{name}": value for name, value in values.items()})
-        headers = {"X-ClickHouse-User": settings.user, "X-ClickHouse-Key": settings.password}
+        headers = {"X-ClickHouse-User": settings.user.encode(), "X-ClickHouse-Key": settings.password.encode()}
         try:
             with self._waiting():
                 self._connection.connect()

@@ -15,7 +15,7 @@ from reference.fraiseql.gateway.literals import string
 BLOCK_KEYS = 10_000  # keys of one block, as in core.block_version
 # As PostgreSQL prints a plain selection from one table in the order of its key: three spaces, two spaces.
 _PLAIN = re.compile(
-    r"(?P<rows> SELECT .*\n   FROM (?P<table>\w+)(?: \w+)?)\n  ORDER BY (?P<key>(?:\w+\.)?\w+);", re.DOTALL
+    r"(?P<rows> SELECT .*\n   FROM (?P<table>(?:\w+\.)?\w+)(?: \w+)?)\n  ORDER BY (?P<key>(?:\w+\.)?\w+);", re.DOTALL
 )
 
 
@@ -66,7 +66,7 @@ def find(name: str, session: Session, patience: Patience) -> View:
     if not counted or counted[0]["key"] != key.rpartition(".")[2]:
         raise ViewProblem(f"view {name}: changes of table {table} are not counted in blocks of {key}")
     schema = session.whole(f"{plain['rows']}\n  WHERE false", patience).schema
-    return View(name, table, plain["rows"], key, schema)
+    return View(name, table.rpartition(".")[2], plain["rows"], key, schema)
 
 
 _DEFINITION = """
