@@ -131,6 +131,9 @@ def test_told_to_end_it_answers_what_it_has_begun(start, own_postgres, number):
             until(lambda: running(own_postgres) == 1, "the statement to run")
             gateway.signal(number)
             until(lambda: not accepts(gateway.port), "no connection to be taken", not_yet=())
+            end = monotonic() + 1
+            while monotonic() < end:
+                assert running(own_postgres) == 1, "what has begun goes on"
         assert answer.result() == {"users": [{"name": "Zoë Ångström"}]}
     assert gateway.process.wait(5) == 0
 

@@ -9,6 +9,7 @@ import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
 import pytest
 
 from reference.fraiseql.gateway.config import Limits
+from reference.fraiseql.gateway.literals import string
 from reference.fraiseql.gateway.planner import PlanProblem, plan
 from reference.fraiseql.gateway.schema import load_schema
 from tests.fraiseql.gateway.programs import DATA
@@ -73,6 +74,13 @@ def test_variables_that_do_not_fit_are_bad_input(declared, value):
 def test_texts_that_postgresql_cannot_hold_are_bad_input(text):
     query = "query($t: String) { users(where: {name: {eq: $t}}) { id } }"
     assert refused(query, {"t": text}).code == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("text", "literal"), [("plain", "'plain'"), ("O'Brien", "'O''Brien'"), ("a\\'b", r" E'a\\''b'"), ("", "''")]
+)
+def test_texts_mean_the_same_whatever_the_session_makes_of_a_backslash(text, literal):
+    assert string(text) == literal
 
 
 def test_an_operation_that_is_not_there_is_named():
