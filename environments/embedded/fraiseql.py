@@ -43,7 +43,7 @@ from environments.system import (
 )
 
 DATABASE = "fraiseql"
-OWNER = "fraiseql"
+OWNER = "acceptance"
 SINKS = ("clickhouse", "search")
 
 

@@ -118,7 +118,7 @@ def test_no_text_is_taken_for_sql(gateway, text):
 
 
 def test_variables_may_be_whole_filters_and_have_defaults(gateway):
-    query = "query($w: UserWhere, $n: Int = 2) { users(where: $w, limit: $n) { visits } }"
+    query = "query($w: UserWhereInput, $n: Int = 2) { users(where: $w, limit: $n) { visits } }"
     found = gateway.data(query, w={"visits": {"in": [9007199254740993, 0, 1, 2]}})
     assert [row["visits"] for row in found["users"]] == [9007199254740993, 0]
     assert len(gateway.data(query, n=None)["users"]) == 2000
