@@ -104,11 +104,12 @@ class StressKeywords:
             if rise is None or rise.low is None:
                 raise Inconclusive(f"{memory.service}: {len(memory.at)} samples are too few to tell a rise from noise")
             an_event = [bound / rate for bound in (rise.value, rise.low, rise.high or rise.value)]
-            told.append(f"{memory.service} {an_event[0]:+.1f} B [{an_event[1]:+.1f}, {an_event[2]:+.1f}]")
+            facts = f"{an_event[0]:+.1f} B [{an_event[1]:+.1f}, {an_event[2]:+.1f}]"
+            told.append(f"{memory.service} {facts}")
             young = memory.service in JAVA and seconds < SETTLING_SECONDS
             if an_event[1] > LEAK_BYTES_AN_EVENT and not young:
                 raise AssertionError(
-                    f"memory of {memory.service} rose by {told[-1]} an event (95 % interval, n = {rise.n}), "
+                    f"memory of {memory.service} rose by {facts} an event (95 % interval, n = {rise.n}), "
                     f"no more than {LEAK_BYTES_AN_EVENT:g} B wanted; it held {memory.most / MEGABYTE:.0f} MB at most"
                 )
         say(f"memory for each event: {', '.join(told)}")
