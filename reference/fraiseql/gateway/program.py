@@ -26,7 +26,9 @@ from reference.fraiseql.gateway.schema import Schema
 from reference.fraiseql.gateway.values import Address
 from reference.fraiseql.gateway.web.application import application
 from reference.fraiseql.gateway.web.database import Database
+from reference.fraiseql.gateway.web.graphql import GraphQL
 from reference.fraiseql.gateway.web.protocol import Protocol
+from reference.fraiseql.gateway.web.upstream import UpstreamGraphQL
 from reference.fraiseql.gateway.wrong.switch import parts_with
 
 DRAIN_SECONDS = 10
@@ -86,7 +88,8 @@ class _Gateway:
 
     def _application(self) -> ASGIApp:
         settings, parts = self._settings, self._parts
-        graphql = parts.graphql(
+        endpoint = UpstreamGraphQL if settings.compat == "upstream" and parts.graphql is GraphQL else parts.graphql
+        graphql = endpoint(
             self._schema,
             settings.validation,
             self._database,

@@ -114,6 +114,15 @@ def test_who_sends_far_too_much_can_read_why_it_is_refused(gateway):
         assert (answer.status, json.loads(answer.read())["errors"][0]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
+def test_like_upstream_a_bad_body_is_refused_in_plain_text(start):
+    gateway = start(top='compat = "upstream"').ready()
+    for body, status in ((b"{", 400), (b"[]", 422), (padded(MEBIBYTE + 1), 413)):
+        answer = gateway.send(data=body, headers=JSON)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, "text/plain; charset=utf-8")
+        assert answer.text
+    assert told(gateway.send(data=b"{}", headers=JSON)) == (400, "REQUEST_ERROR")
+
+
 def test_a_long_comment_is_no_reason_to_refuse(gateway):
     assert gateway.post(ONE + "#" + "x" * 900_000).json() == FIRST
 

@@ -76,7 +76,7 @@ class GraphQL:
         finally:
             gone.cancel()
             if work.cancel():
-                with suppress(asyncio.CancelledError):
+                with suppress(asyncio.CancelledError, Refusal):
                     await work
 
     async def refuse(self, refusal: Refusal, send: Send) -> None:

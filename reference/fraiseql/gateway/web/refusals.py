@@ -65,6 +65,10 @@ class Refusal(Exception):
         return orjson.dumps({"errors": [error]})
 
 
+class BodyRefusal(Refusal):
+    """A request whose body cannot be read."""
+
+
 def of_plan(problem: PlanProblem) -> Refusal:
     """Return the refusal of a document that cannot be planned."""
     return Refusal(problem.code, problem.message, problem.locations)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
-from reference.fraiseql.gateway.web.refusals import Refusal
+from reference.fraiseql.gateway.web.refusals import BodyRefusal, Refusal
 
 LARGEST_BODY = 1 << 20  # bytes
 _MOST_VARIABLES = 1000
@@ -57,7 +57,7 @@ class Reader:
         except ClientDisconnect:
             raise Refusal("REQUEST_ERROR", "The body ended too early") from None
         if size > self.largest_body:
-            raise Refusal(
+            raise BodyRefusal(
                 "PAYLOAD_TOO_LARGE", f"The body is larger than {LARGEST_BODY} bytes", headers={"Connection": "close"}
             )
         return b"".join(parts)
@@ -66,9 +66,9 @@ class Reader:
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise Refusal("REQUEST_ERROR", f"The body is not JSON: {error}") from None
+            raise BodyRefusal("REQUEST_ERROR", f"The body is not JSON: {error}") from None
         if isinstance(content, list):
-            raise Refusal("UNPROCESSABLE", "Several requests in one are not served; send them one by one")
+            raise BodyRefusal("UNPROCESSABLE", "Several requests in one are not served; send them one by one")
         if not isinstance(content, dict):
             raise Refusal("REQUEST_ERROR", "The body is not a JSON object")
         return self._checked(content, may_change=True)
