@@ -9,7 +9,7 @@ from robot.api.deco import keyword, library
 from GatewayLibrary.counters import counters, moved_otherwise
 
 _COUNTED = {
-    "queries": "fraiseql_graphql_queries_total",
+    "queries": "fraiseql_graphql_queries",
     "successes": "fraiseql_graphql_queries_success",
     "errors": "fraiseql_graphql_queries_error",
 }

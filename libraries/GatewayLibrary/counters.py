@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 def counters(page: str) -> dict[str, float]:
     """Sum the samples of each name over all labels.
 
+    The ending `_total` is left out of names: Prometheus' own parser adds it to counters that come without.
+
     Args:
         page: in Prometheus' text format.
 
@@ -19,7 +21,8 @@ def counters(page: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
-            found[sample.name] = found.get(sample.name, 0.0) + sample.value
+            name = sample.name.removesuffix("_total")
+            found[name] = found.get(name, 0.0) + sample.value
     return found
 
 

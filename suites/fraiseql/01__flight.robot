@@ -13,7 +13,7 @@ A GraphQL query over Flight streams the selected columns with right types, and a
     [Documentation]    The seed's first test; its query is the one there, with a column of each type besides.
     [Tags]    FQ-I01
     ${answer} =    When Rows Are Queried Over Flight
-    ...    { users(limit: 1000) { id name email visits score active createdAt } }
+    ...    { users(limit: 1000) { id name email visits active createdAt } }
     Then Result Should Have Rows    ${answer}    at_least=1    at_most=1000
     And Result Should Have The Columns Of Users    ${answer}
     ${answer} =    When Rows Are Queried Over Flight    { orders(limit: 7) { id total } }

@@ -30,8 +30,10 @@ Aliases and fragments are answered over HTTP as recorded while Flight clients st
 Nested objects and lists are answered over HTTP as recorded while Flight clients stream
     [Tags]    FQ-R03
     Given Flight Clients Stream
-    ${answer} =    When Query Is Posted    ${NESTED}    id=${ZOE}
-    Then Answer Should Be As Recorded    ${answer}    fraiseql/R03-nested
+    ${answer} =    When Query Is Posted    ${OBJECT_WITH_LIST}    id=${ZOE}
+    Then Answer Should Be As Recorded    ${answer}    fraiseql/R03-object-with-list
+    ${answer} =    When Query Is Posted    { orders(limit: 2, offset: 2) { id user { name visits } } }
+    Then Answer Should Be As Recorded    ${answer}    fraiseql/R03-list-with-objects
     And Flight Clients Should Have Streamed Meanwhile
 
 A mutation is answered over HTTP as recorded, and stored once, while Flight clients stream
