@@ -67,6 +67,10 @@ class Defect(StrEnum):
         "errors-as-empty",
         "A query that fails is answered with no rows and status 200.",
     )
+    ANY_CONTENT_TYPE = (
+        "any-content-type",
+        "What a body is said to be is not looked at: a form of another site may send a mutation.",
+    )
     NO_BODY_LIMIT = (
         "no-body-limit",
         "A body is read to its end, however long it is.",

@@ -96,6 +96,11 @@ def errors_as_empty(gateway, postgres):
     return [invalid, failing.status_code == 200 and failing.json() == {"data": {"users": []}}]
 
 
+def any_content_type(gateway, _):
+    body = '{"query": "{ __typename }"}'
+    return gateway.send(data=body, headers={"Content-Type": "text/plain"}).status_code != 415
+
+
 def no_body_limit(gateway, _):
     return gateway.send(data=padded(2 * MEBIBYTE), headers=JSON).status_code != 413
 
@@ -138,6 +143,7 @@ WRONG = {
     Defect.WRONG_STATUS: wrong_status,
     Defect.GET_MUTATES: get_mutates,
     Defect.ERRORS_AS_EMPTY: errors_as_empty,
+    Defect.ANY_CONTENT_TYPE: any_content_type,
     Defect.NO_BODY_LIMIT: no_body_limit,
     Defect.STALLS_A_SECOND: stalls_a_second,
     Defect.LEAKS_PER_REQUEST: leaks_per_request,

@@ -12,9 +12,8 @@ from reference.fraiseql.gateway.web.refusals import BodyRefusal, Refusal
 
 LARGEST_BODY = 1 << 20  # bytes
 _MOST_VARIABLES = 1000
-_READ_BEFORE_REFUSAL = (
-    16 << 20
-)  # bytes of a body that is too large: a client reads no answer before it has sent its request
+# bytes of a body that is too large: a client reads no answer before it has sent its request
+_READ_BEFORE_REFUSAL = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,14 @@ class Reader:
         """
         if request.method == "POST":
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
+            if not self.takes(kind):
                 raise Refusal("UNSUPPORTED_MEDIA_TYPE", f"Content-Type is '{kind}'; send application/json")
             return self._of_body(await self._body(request))
         return self._of_query(request)
+
+    def takes(self, kind: str) -> bool:
+        """Whether a body of this content type is read."""
+        return kind == "application/json"
 
     async def _body(self, request: Request) -> bytes:
         parts, size = [], 0

@@ -18,6 +18,7 @@ _CHANGED: dict[Defect, Parts] = {
     Defect.WRONG_STATUS: Parts(graphql=web.BlamingItself),
     Defect.GET_MUTATES: Parts(reader=web.TrustingReader),
     Defect.ERRORS_AS_EMPTY: Parts(graphql=web.SwallowingErrors),
+    Defect.ANY_CONTENT_TYPE: Parts(reader=web.CarelessReader),
     Defect.NO_BODY_LIMIT: Parts(reader=web.BoundlessReader),
     Defect.STALLS_A_SECOND: Parts(graphql=web.Stalling),
     Defect.LEAKS_PER_REQUEST: Parts(graphql=web.Hoarding),

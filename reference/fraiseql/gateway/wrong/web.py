@@ -97,6 +97,14 @@ class TrustingReader(Reader):
         return super()._checked(content, may_change=True)
 
 
+class CarelessReader(Reader):
+    """Takes any body for JSON."""
+
+    def takes(self, kind: str) -> bool:
+        """See `Reader.takes`."""
+        return True
+
+
 class BoundlessReader(Reader):
     """Reads to the end of a body."""
 
