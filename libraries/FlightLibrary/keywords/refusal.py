@@ -18,6 +18,7 @@ from FlightLibrary.keywords.base import addresses, declares, flight_connection, 
 from FlightLibrary.refusals import GOOD, Wrong
 from FlightLibrary.tickets import LARGEST_TICKET, padded
 
+ANSWER_SECONDS = 5.0  # deadline of each call: a refusal takes no time
 MOST_SHOWN = 5
 MOST_AFTER_A_DEATH = 3  # wrong requests whose next good one was not served; then no more is sent
 
@@ -43,7 +44,7 @@ class RefusalKeywords:
             wrong += refusals.wrong_views(addresses().views[0])
         if declares("flight_events"):
             wrong += refusals.wrong_events()
-        with flight_connection() as client:
+        with flight_connection(deadline_seconds=ANSWER_SECONDS) as client:
             expected = client.read(GOOD).kept()
             return _send_all(client, wrong, expected)
 
