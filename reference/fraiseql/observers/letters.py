@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -13,9 +14,11 @@ from reference.fraiseql.observers.events import Message
 from reference.fraiseql.observers.stream import DEAD_LETTERS, DEAD_SUBJECT, Source, dead_letters, identity
 
 REASON, SUBJECT, SEQUENCE = "Fraiseql-Reason", "Fraiseql-Subject", "Fraiseql-Sequence"
+LEFT = "Fraiseql-Left"  # bytes of a payload that was too large to be kept
 ONLY_FOR = "Fraiseql-Only-For"  # names the sink that a replayed message is for
 _ID = "Nats-Msg-Id"
 _LONGEST_REASON = 400  # characters
+_BESIDES = 20  # bytes of a header beyond name and value, or of all headers together, and some to spare
 
 
 def is_for(sink: SinkName, headers: Mapping[str, str]) -> bool:
@@ -27,11 +30,14 @@ class Letters:
     """Where one sink's dead letters go."""
 
     def __init__(self, client: Client, source: Source, sink: SinkName) -> None:
-        self._context = client.jetstream()
+        self._client, self._context = client, client.jetstream()
         self._source, self._sink = source, sink
 
     async def keep(self, message: Message, reason: str) -> None:
         """Keep a message; when this returns, NATS has it.
+
+        The headers here are longer than the message had. If that makes it too large for NATS, its payload is only in
+        the stream that it came from, and it cannot be replayed.
 
         Raises:
             nats.errors.Error: NATS does not answer.
@@ -42,33 +48,34 @@ class Letters:
             SEQUENCE: str(message.sequence),
             _ID: f"{self._sink}-{self._source.identity}-{message.sequence}",
         }
-        subject = f"{DEAD_SUBJECT}.{self._sink}"
-        await self._context.publish(subject, message.payload, stream=DEAD_LETTERS, headers=headers)
+        size = len(message.payload) + sum(len(name) + len(value) + _BESIDES for name, value in headers.items())
+        fits = size < self._client.max_payload - _BESIDES
+        payload, headers = (message.payload, headers) if fits else (b"", {**headers, LEFT: str(len(message.payload))})
+        await self._context.publish(f"{DEAD_SUBJECT}.{self._sink}", payload, stream=DEAD_LETTERS, headers=headers)
 
 
 async def replay(client: Client, settings: NatsSettings, sink: SinkName) -> int:
     """Publish a sink's dead letters again, for this sink alone, and keep them no longer; return how many there were.
 
-    Those that it refuses again become dead letters again, after the last one of this replay.
+    Those that it refuses again become dead letters again, after the last one of this replay. Those whose payload was
+    too large stay.
     """
     context = client.jetstream()
     info = await dead_letters(context)
     count, sequence = 0, max(1, info.state.first_seq)
-    while (found := await _next(context, sink, sequence)) is not None and found[0] <= info.state.last_seq:
-        sequence, subject, payload = found
-        headers = {ONLY_FOR: sink.value, _ID: f"replay-{identity(info)}-{sequence}"}
-        await context.publish(subject, payload, stream=settings.stream, headers=headers)
-        await context.delete_msg(DEAD_LETTERS, sequence)
-        count, sequence = count + 1, sequence + 1
+    while (letter := await _next(context, sink, sequence)) is not None and letter.seq <= info.state.last_seq:
+        sequence = letter.seq + 1
+        if LEFT not in letter.headers:
+            headers = {ONLY_FOR: sink.value, _ID: f"replay-{identity(info)}-{letter.seq}"}
+            await context.publish(letter.headers[SUBJECT], letter.data or b"", stream=settings.stream, headers=headers)
+            await context.delete_msg(DEAD_LETTERS, letter.seq)
+            count += 1
     return count
 
 
-async def _next(context: JetStreamContext, sink: SinkName, sequence: int) -> tuple[int, str, bytes] | None:
-    """Return the first dead letter from a sequence on: its own sequence, its original subject, its payload."""
+async def _next(context: JetStreamContext, sink: SinkName, sequence: int) -> Any:
+    """Return the first dead letter from a sequence on, None when there is none."""
     try:
-        letter = await context.get_msg(DEAD_LETTERS, sequence, subject=f"{DEAD_SUBJECT}.{sink}", next=True)
+        return await context.get_msg(DEAD_LETTERS, sequence, subject=f"{DEAD_SUBJECT}.{sink}", next=True)
     except NotFoundError:
         return None
-    assert letter.seq is not None
-    assert letter.headers is not None
-    return letter.seq, letter.headers[SUBJECT], letter.data or b""

@@ -54,7 +54,7 @@ class Observer:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def _session(self, pauses: Pauses) -> None:
-        async with connected(self._settings.nats.url, f"observer of {self._sink.name}") as (client, gone):
+        async with connected(self._settings.nats.url, f"observer of {self._sink.name}") as (client, trouble):
             source = await open_source(client, self._settings.nats, self._sink.name, self._parts.first)
             intake = self._parts.intake(client, source, self._settings.batch, self._metrics)
             letters = self._parts.letters(client, source, self._sink.name)
@@ -64,7 +64,7 @@ class Observer:
             pauses.start_again()
             _log.info("%s: reading %s after the last acknowledgement", self._sink.name, source.stream)
             await self._until_over(
-                self._delivery.run(intake, letters, source.identity), self._watched(intake.watch), gone.wait()
+                self._delivery.run(intake, letters, source.identity), self._watched(intake.watch), _end_of(trouble)
             )
 
     async def _until_over(self, delivery: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, Any]) -> None:
@@ -79,8 +79,6 @@ class Observer:
                 await self._delivery.finish(delivering, STOP_SECONDS)
             for task in done - {stopping}:
                 task.result()
-            if not self._stopping.is_set():
-                raise Lost("the connection was closed")
         finally:
             for task in {*tasks, stopping}:
                 task.cancel()
@@ -97,22 +95,21 @@ class Observer:
                 await self._stopping.wait()
 
 
+async def _end_of(trouble: asyncio.Queue[Exception]) -> None:
+    raise Lost(str(await trouble.get()))
+
+
 @asynccontextmanager
-async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.Event]]:
-    """Connect to NATS for one session; the event is set when the connection is gone, it is never made again here.
+async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.Queue[Exception]]]:
+    """Connect to NATS for one session; what goes into the queue ends it, the connection is never made again here.
 
     Raises:
         nats.errors.Error: there is no server, or it does not answer.
     """
-    gone, ready = asyncio.Event(), asyncio.Event()
+    trouble: asyncio.Queue[Exception] = asyncio.Queue()
 
-    async def note_end() -> None:
-        gone.set()
-
-    async def note_error(problem: Exception) -> None:
-        if ready.is_set() and not gone.is_set():
-            _log.warning("nats: %s", problem)
-            gone.set()  # nobody else is told of an error outside of requests, so that it ends the session
+    async def note(problem: Exception) -> None:
+        trouble.put_nowait(problem)  # of everything outside of requests, also that the connection is gone
 
     client = await nats.connect(
         url,
@@ -123,12 +120,11 @@ async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.
         connect_timeout=_PING_SECONDS,
         ping_interval=_PING_SECONDS,
         max_outstanding_pings=2,
-        closed_cb=note_end,
-        error_cb=note_error,
+        error_cb=note,
     )
-    ready.set()
+    trouble = asyncio.Queue()  # without attempts that failed before
     try:
-        yield client, gone
+        yield client, trouble
     finally:
         with suppress(*_GONE):  # a link that hangs takes no farewell
             async with asyncio.timeout(_PING_SECONDS):

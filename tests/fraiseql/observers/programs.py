@@ -149,9 +149,9 @@ class Observer(Program):
         until(lambda: self.get("/health").ok, "the observer to read the stream")
 
     def replay(self) -> str:
-        return subprocess.run(
-            self.arguments("replay"), check=True, capture_output=True, text=True, timeout=30
-        ).stdout.strip()
+        done = subprocess.run(self.arguments("replay"), capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def get(self, path: str) -> requests.Response:
         return requests.get(f"http://{HOST}:{self.port}{path}", timeout=5)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import nats as nats_client
 import pytest
 
+from reference.fraiseql.observers.config import SinkName
+from reference.fraiseql.observers.events import Message
+from reference.fraiseql.observers.letters import Letters
+from reference.fraiseql.observers.stream import Source
 from tests.fraiseql.observers.conftest import MakeObserver
 from tests.fraiseql.observers.doubles import Search
 from tests.fraiseql.observers.programs import ClickHouse, Nats
-from tests.fraiseql.observers.publishing import SUBJECT, dead_letters, encoded, event, pending, publish
+from tests.fraiseql.observers.publishing import STREAM, SUBJECT, dead_letters, encoded, event, pending, publish
 from tests.waiting import until
 
 pytestmark = pytest.mark.servers
@@ -141,6 +148,47 @@ def test_a_replay_is_for_one_sink_and_what_is_refused_again_is_kept_again(
     assert len(letters) == 3
     assert of_clickhouse.metrics()["dead_letters"] == 1
     assert of_clickhouse.metrics()["already_there"] == 0, "the replay is for the other sink"
+
+
+def test_a_replay_ends_however_fast_its_letters_come_back(nats: Nats, search: Search, observe: MakeObserver) -> None:
+    observer = observe("search", search.url, linger_ms=0)
+    publish(nats.url, [b"garbage"] * 150)
+    until(lambda: observer.metrics()["dead_letters"] == 150, "all to be kept")
+    assert observer.replay() == "150 replayed"
+    until(lambda: observer.metrics()["dead_letters"] == 300, "all to be refused again")
+    assert len(dead_letters(nats.url)) == 150
+
+
+def test_a_message_that_is_kept_again_is_one_dead_letter(nats: Nats, search: Search, observe: MakeObserver) -> None:
+    """What an observer does that was killed after keeping it and before the acknowledgement."""
+    observe("search", search.url)
+
+    async def keep_twice() -> None:
+        client = await nats_client.connect(nats.url)
+        letters = Letters(client, Source(STREAM, "this one", "sink_search", 0), SinkName.SEARCH)
+        for _ in range(2):
+            await letters.keep(Message(SUBJECT, 7, 0, "", b"bad", {}), "of two\r\nlines, ünd more")
+        await client.close()
+
+    asyncio.run(keep_twice())
+    [(_, headers, payload)] = dead_letters(nats.url)
+    assert payload == b"bad"
+    assert headers["Fraiseql-Reason"] == "of two lines, \\xfcnd more"
+
+
+def test_a_message_of_the_largest_size_can_be_a_dead_letter(nats: Nats, search: Search, observe: MakeObserver) -> None:
+    observer = observe("search", search.url)
+    largest = encoded(event(id="no UUID", data="")).ljust(1 << 20)
+    [content] = [event()]
+    publish(nats.url, [largest, content])
+    until(lambda: list(search.documents) == [content["id"]], "the other event to arrive")
+    until(lambda: len(dead_letters(nats.url)) == 1, "the large message to be kept")
+    publish(nats.url, [b"garbage"])
+    until(lambda: observer.metrics()["dead_letters"] == 2, "another letter after it")
+    assert observer.replay() == "1 replayed"
+    until(lambda: observer.metrics()["dead_letters"] == 3, "the other to be refused again")
+    [(_, headers, payload), _] = dead_letters(nats.url)
+    assert (payload, headers["Fraiseql-Left"], headers["Fraiseql-Sequence"]) == (b"", str(1 << 20), "1")
 
 
 def test_dead_letters_are_kept_before_the_message_is_acknowledged(

@@ -55,7 +55,7 @@ def test_events_written_in_another_way_arrive_too(nats: Nats, clickhouse: ClickH
         encoded(plain),
         json.dumps(spread, indent=2).encode(),
         encoded(dict(reversed(turned.items()))),
-        encoded({**extra, "event_id": plain["id"]}),
+        encoded({"id": extra["id"], "event_id": plain["id"], **extra}),
     ]
     observe("clickhouse", clickhouse.url)
     publish(nats.url, publishing)

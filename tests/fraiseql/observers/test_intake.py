@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig, ConsumerInfo
 
 from reference.fraiseql.observers.config import BatchSettings, SinkName
 from reference.fraiseql.observers.intake import AHEAD, Intake
@@ -31,6 +34,12 @@ class Client:
 
     def new_inbox(self) -> str:
         return "_INBOX.x"
+
+    def jetstream(self) -> Client:
+        return self
+
+    async def consumer_info(self, stream: str, consumer: str) -> ConsumerInfo:
+        return ConsumerInfo(consumer, stream, ConsumerConfig(), datetime.now(UTC), num_ack_pending=3, num_pending=4)
 
     async def subscribe(self, subject: str, cb: Callable[[Msg], Awaitable[None]]) -> None:
         self.heard = cb
@@ -129,6 +138,19 @@ def test_what_was_asked_in_vain_is_asked_again() -> None:
         assert len(client.asked) == AHEAD + 1
 
     with_intake(work)
+
+
+def test_requests_that_are_never_answered_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(client: Client, intake: Intake) -> None:
+        await intake.watch()
+        assert len(client.asked) == AHEAD
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 11)
+        await intake.watch()
+        assert len(client.asked) == 2 * AHEAD
+
+    metrics = with_intake(work)
+    assert 'pending{sink="search"} 7.0' in metrics.page().decode()
 
 
 def test_a_message_that_is_missing_ends_the_session() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from itertools import pairwise
+
 import pytest
 
 from tests.fraiseql.observers.conftest import MakeObserver
@@ -44,6 +47,22 @@ def test_a_sink_that_was_away_gets_everything_whatever_answers_it_gave(
     until(lambda: list(search.documents) == ids, "all to arrive")
     assert observer.metrics()["retries"] == 5
     assert observer.metrics()["dead_letters"] == 0
+
+
+def test_a_sink_that_is_away_is_tried_less_and_less_often(nats: Nats, search: Search, observe: MakeObserver) -> None:
+    attempts: list[float] = []
+
+    def refuse(request: int, body: bytes) -> int:
+        attempts.append(time.monotonic())
+        return 503
+
+    search.whole = refuse
+    observe("search", search.url)
+    publish(nats.url, [event()])
+    until(lambda: len(attempts) == 8, "several attempts")
+    pauses = [later - earlier for earlier, later in pairwise(attempts)]
+    for pause, least in zip(pauses, [0.02, 0.04, 0.08, 0.16, 0.2, 0.2, 0.2], strict=True):
+        assert pause >= least
 
 
 def test_a_clickhouse_that_was_killed_gets_everything_once(
