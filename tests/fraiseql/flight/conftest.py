@@ -1,6 +1,4 @@
-"""One PostgreSQL with 60 000 orders, more than the buffers between it and a client hold, and a gateway that serves all
-that Flight has, for tests that break neither.
-"""
+"""One PostgreSQL with 60 000 orders, and a gateway that serves all that Flight has, for tests that break neither."""
 
 from __future__ import annotations
 
@@ -30,6 +28,16 @@ SELECT n, n % 2000 + 1, n / 4.0, n % 17 + 1, repeat('x', 800), timestamptz '2026
 FROM generate_series(6001, {ORDERS}) AS n;
 ANALYZE tb_order;
 """
+# Orders whose status takes its time after the first 5 000: an answer that begins at once and does not end.
+# How much a client that does not read lets its own side take in depends on the machine, so that no size is too large.
+ENDLESS = """
+CREATE SCHEMA IF NOT EXISTS endless;
+CREATE OR REPLACE FUNCTION endless.slowly(id bigint, status text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+    'BEGIN IF id > 5000 THEN PERFORM pg_sleep(0.1); END IF; RETURN repeat(status, 200); END';
+CREATE OR REPLACE VIEW endless.tb_order AS SELECT o.id, fk_user, total, quantity, customer_name, o.created_at,
+    endless.slowly(o.id, status) AS status FROM public.tb_order AS o;
+"""
+ENDLESS_PATH = "?options=-csearch_path%3Dendless,public%20-cenable_sort%3Doff"  # as the index has them, not all at once
 Starter = Callable[..., Gateway]
 
 
@@ -37,6 +45,7 @@ Starter = Callable[..., Gateway]
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server = Postgres(tmp_path_factory.mktemp("postgres"))
     server.with_data().run(MORE_ORDERS)
+    server.run(ENDLESS)
     yield server
     server.end()
 
@@ -45,6 +54,16 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 def gateway(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("gateway")
     started = Gateway(directory, postgres.url, top=TOP, sections=SECTIONS, FRAISEQL_MAX_PAGE_SIZE="0")
+    yield started.ready()
+    started.end()
+
+
+@pytest.fixture(scope="package")
+def endless(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway of orders that do not end."""
+    directory = tmp_path_factory.mktemp("endless")
+    url = postgres.url + ENDLESS_PATH
+    started = Gateway(directory, url, top=TOP, sections=SECTIONS, FRAISEQL_MAX_PAGE_SIZE="0")
     yield started.ready()
     started.end()
 

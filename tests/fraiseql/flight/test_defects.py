@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,13 +18,15 @@ from prometheus_client import CollectorRegistry
 
 from reference.fraiseql.gateway.config import EventsSettings, Limits, Settings
 from reference.fraiseql.gateway.defects import Defect
+from reference.fraiseql.gateway.flight.calls import Call
+from reference.fraiseql.gateway.flight.metrics import FlightMetrics
 from reference.fraiseql.gateway.flight.server import FlightServer
 from reference.fraiseql.gateway.flight.wrong.switch import _CHANGED, parts_with
 from reference.fraiseql.gateway.schema import load_schema
 from reference.fraiseql.gateway.values import Address
 from tests.fraiseql.clickhouse.conftest import PASSWORD, USER, Front
 from tests.fraiseql.flight.client import Client, connected, options, refused, ticket, token
-from tests.fraiseql.flight.conftest import ORDERS, Starter
+from tests.fraiseql.flight.conftest import ENDLESS_PATH, ORDERS, Starter
 from tests.fraiseql.flight.test_live import ALL
 from tests.fraiseql.flight.test_writes import batch
 from tests.fraiseql.gateway.programs import DATA, PORTS, SECRET, Postgres
@@ -47,7 +49,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 @pytest.fixture
 def serving(postgres: Postgres, front: Front, monkeypatch: pytest.MonkeyPatch) -> Serving:
-    """Serve Flight with a defect in this process; `failing`: PostgreSQL fails on the total of order 50 000."""
+    """Serve Flight with a defect in this process; FAILING: PostgreSQL fails on the total of order 50 000."""
     monkeypatch.setattr(sys, "tracebacklimit", 0, raising=False)  # so that it is as it was afterwards
     postgres.run(
         "CREATE SCHEMA IF NOT EXISTS failing; CREATE OR REPLACE VIEW failing.tb_order AS SELECT o.id, fk_user, status,"
@@ -65,10 +67,9 @@ def serving(postgres: Postgres, front: Front, monkeypatch: pytest.MonkeyPatch) -
     schema = load_schema(settings.schema_path)
 
     @contextmanager
-    def served(defect: Defect | None, *, failing: bool = False) -> Iterator[Client]:
+    def served(defect: Defect | None, path: str = "") -> Iterator[Client]:
         where = Address("127.0.0.1", PORTS.choose())
-        url = postgres.url + FAILING * failing
-        own = replace(settings, flight_bind_addr=where, database_url=url)
+        own = replace(settings, flight_bind_addr=where, database_url=postgres.url + path)
         server = FlightServer(own, schema, CollectorRegistry(), parts_with(defect))
         with connected(SimpleNamespace(flight_port=where.port)) as client:  # type: ignore[arg-type]
             yield client
@@ -119,10 +120,10 @@ def test_the_last_batch_is_dropped(serving: Serving):
 
 def test_a_failing_source_looks_like_an_end(serving: Serving):
     failing = "{ orders { id total status } }"
-    with serving(Defect.CUTS_SILENTLY, failing=True) as client:
+    with serving(Defect.CUTS_SILENTLY, FAILING) as client:
         assert 0 < client.query(failing).num_rows < ORDERS
         assert total_orders(client) == ORDERS
-    with serving(None, failing=True) as client:
+    with serving(None, FAILING) as client:
         refused("INTERNAL", lambda: client.query(failing), "division by zero")
 
 
@@ -136,10 +137,10 @@ def test_a_failing_request_looks_empty(serving: Serving):
 def test_a_result_is_collected_first(serving: Serving):
     """What fails at row 50 000 fails before any row was sent, where it comes after many without the defect."""
     failing = "{ orders { id total status } }"
-    with serving(Defect.BUFFERS_WHOLE_RESULT, failing=True) as client:
+    with serving(Defect.BUFFERS_WHOLE_RESULT, FAILING) as client:
         refused("INTERNAL", lambda: client.ask("GraphQLQuery", query=failing).read_chunk())
         assert total_orders(client) == ORDERS
-    with serving(None, failing=True) as client:
+    with serving(None, FAILING) as client:
         assert client.ask("GraphQLQuery", query=failing).read_chunk().data.num_rows > 0
 
 
@@ -159,13 +160,13 @@ def test_uploads(serving: Serving, postgres: Postgres):
         postgres.run("TRUNCATE tb_import; DROP TABLE IF EXISTS elsewhere")
 
 
-def test_the_51st_stream_is_refused(serving: Serving):
-    with serving(Defect.REFUSES_THE_51ST) as client, ExitStack() as ending:
-        for _ in range(50):
-            reader = client.ask("GraphQLQuery", query=ALL)
-            reader.read_chunk()
-            ending.callback(reader.cancel)
-        refused("UNAVAILABLE", lambda: get(client, f"Bearer {token()}"), "Max concurrent")
+def test_the_51st_stream_is_refused():
+    metrics = FlightMetrics(CollectorRegistry())
+    slots = parts_with(Defect.REFUSES_THE_51ST).slots(256, metrics)
+    calls = [Call("DO_GET", None, metrics) for _ in range(51)]
+    for call in calls[:50]:
+        slots.take(call)
+    refused("UNAVAILABLE", lambda: slots.take(calls[50]), "Max concurrent")
 
 
 def test_a_view_is_old(serving: Serving, postgres: Postgres):
@@ -198,7 +199,7 @@ def test_what_was_sent_is_kept(serving: Serving):
 
 def test_a_slow_client_holds_the_others_up(serving: Serving):
     impatient = options(f"Bearer {token()}", timeout=1)
-    with serving(Defect.BLOCKS_ON_SLOW_CLIENT) as client:
+    with serving(Defect.BLOCKS_ON_SLOW_CLIENT, ENDLESS_PATH) as client:
         slow = client.ask("GraphQLQuery", query=ALL)
         slow.read_chunk()
         refused("DEADLINE_EXCEEDED", lambda: client.flight.do_get(VIEW, impatient).read_all())

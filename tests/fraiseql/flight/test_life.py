@@ -10,9 +10,9 @@ import psutil
 import pyarrow.flight as fl
 
 from tests.fraiseql.flight.client import Client, connected, refused
-from tests.fraiseql.flight.conftest import ORDERS, Starter
+from tests.fraiseql.flight.conftest import ENDLESS_PATH, ORDERS, Starter
 from tests.fraiseql.flight.test_live import ALL
-from tests.fraiseql.gateway.programs import Gateway
+from tests.fraiseql.gateway.programs import Gateway, Postgres
 from tests.waiting import until
 
 
@@ -42,9 +42,9 @@ def test_more_streams_than_there_are_connections_are_all_answered(gateway: Gatew
         assert list(pool.map(one, range(1, 129))) == list(range(1, 129))
 
 
-def test_a_stream_too_many_is_refused_and_one_that_ended_makes_room(start: Starter):
+def test_a_stream_too_many_is_refused_and_one_that_ended_makes_room(postgres: Postgres, start: Starter):
     with ExitStack() as open_:
-        gateway = start(sections="[flight]\nmax_streams = 2\n")
+        gateway = start(database=postgres.url + ENDLESS_PATH, sections="[flight]\nmax_streams = 2\n")
         clients = [open_.enter_context(connected(gateway)) for _ in range(3)]
         readers = [client.ask("GraphQLQuery", query=ALL) for client in clients[:2]]
         for reader in readers:
@@ -92,8 +92,8 @@ def refused_at_once(client: Client) -> bool:
     return False
 
 
-def test_a_client_that_does_not_read_delays_the_end_by_ten_seconds_at_most(start: Starter):
-    gateway = start()
+def test_an_answer_that_does_not_end_delays_the_end_by_ten_seconds_at_most(postgres: Postgres, start: Starter):
+    gateway = start(database=postgres.url + ENDLESS_PATH)
     with connected(gateway) as client:
         reader = client.ask("GraphQLQuery", query=ALL)
         reader.read_chunk()
