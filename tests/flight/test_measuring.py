@@ -18,6 +18,7 @@ from FlightLibrary.turns import Turns, Way
 from LoadLibrary.rate import Rate
 from measurement.records import read_records
 from measurement.verdicts import Inconclusive, UnfitMachine
+from ObserverLibrary.event import EntityEvent
 from PostgresLibrary.sessions import value
 from tests.flight.tiny import Gateway, TinyFlight
 
@@ -181,7 +182,7 @@ def events(run):
 
 def test_an_event_comes_back_with_all_its_fields_once_it_is_there(events):
     events()
-    library.event_should_come_back_over_flight(EVENT, timedelta(seconds=5))
+    library.event_should_come_back_over_flight(EntityEvent.of(EVENT), timedelta(seconds=5))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_an_event_comes_back_with_all_its_fields_once_it_is_there(events):
 def test_an_event_that_is_changed_doubled_or_missing_is_seen(events, changes, message):
     events(**changes)
     with pytest.raises(AssertionError, match=message):
-        library.event_should_come_back_over_flight(EVENT, timedelta(seconds=0.3))
+        library.event_should_come_back_over_flight(EntityEvent.of(EVENT), timedelta(seconds=0.3))
 
 
 def test_events_are_streamed_and_counted(events):

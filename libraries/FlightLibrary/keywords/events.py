@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from FlightLibrary.keywords.querying import Answer
 from FlightLibrary.tickets import ObserverEvents
 from LoadLibrary.rate import Rate
 from measurement.verdicts import Judgement, Verdict
+from ObserverLibrary.event import EntityEvent
 from runner import progress
 from TemporalLibrary.core import wait_until
 
@@ -51,27 +52,27 @@ class EventKeywords:
             return Answer(ticket, client.read(ticket))
 
     @keyword
-    def event_should_come_back_over_flight(self, event: Mapping[str, Any], within: timedelta) -> None:
+    def event_should_come_back_over_flight(self, event: EntityEvent, within: timedelta) -> None:
         """Demand that an event comes back once, with every field as it was published.
 
         Args:
-            event: as it was published: id, event_type, entity_type, entity_id, data, user_id, tenant_id, timestamp.
+            event: as it was published.
             within: it has so long to arrive.
         """
-        instant = datetime.fromisoformat(event["timestamp"])
+        instant = datetime.fromisoformat(event.timestamp)
         window = (instant.isoformat(), (instant + timedelta(microseconds=1)).isoformat())
-        ticket = ObserverEvents(event["entity_type"], *window)
+        ticket = ObserverEvents(event.entity_type, *window)
         with flight_connection() as client:
 
             def missing() -> str | None:
-                return None if _rows_of(client.read(ticket), event["id"]) else f"event {event['id']} is not there"
+                return None if _rows_of(client.read(ticket), event.id) else f"event {event.id} is not there"
 
             seconds = wait_until(missing, scaled(within), "the event over Flight")
-            found = _rows_of(client.read(ticket), event["id"])
+            found = _rows_of(client.read(ticket), event.id)
         if len(found) != 1:
-            raise AssertionError(f"event {event['id']} came {len(found)} times")
-        if wrong := _differences(event, found[0]):
-            raise AssertionError(f"event {event['id']} came back changed: {'; '.join(wrong)}")
+            raise AssertionError(f"event {event.id} came {len(found)} times")
+        if wrong := _differences(asdict(event), found[0]):
+            raise AssertionError(f"event {event.id} came back changed: {'; '.join(wrong)}")
         say(f"all {len(COLUMNS)} fields came back, {seconds * 1000:.0f} ms after it was asked for")
 
     @keyword
