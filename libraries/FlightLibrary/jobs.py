@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ class Job:
             name: of the job, see `__main__`.
             arguments: of the job.
         """
+        self.name = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "FlightLibrary"],
@@ -47,13 +49,15 @@ class Job:
         """Of the process."""
         return self._process.pid
 
-    def answer(self) -> Mapping[str, Any]:
-        """Wait for its next answer. Its work has deadlines of its own.
+    def answer(self, within_seconds: float) -> Mapping[str, Any]:
+        """Wait for its next answer.
 
         Raises:
-            JobFailed: it ended instead, or says that it failed.
+            JobFailed: it gave none in time, ended instead, or says that it failed.
         """
         assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], within_seconds)[0]:
+            raise JobFailed(f"'{self.name}' in a process of its own was not done within {within_seconds:g} s")
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()

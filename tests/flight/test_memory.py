@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ def quiet(monkeypatch):
 def read(over, address, query, **changes):
     order = {"token": session_token(SECRET), "ticket": {"query": query}, "keep": True, "deadline_seconds": 20.0}
     with Job("read", over=over, address=address, **{**order, **changes}) as job:
-        return job.answer()
+        return job.answer(60)
 
 
 def test_a_process_tells_what_an_answer_needed(serve, http_server, gateway):
@@ -52,13 +53,28 @@ def test_a_process_that_fails_says_why(flight_server):
     with pytest.raises(JobFailed, match="INVALID_ARGUMENT: Query execution failed"):
         read("flight", flight_server.address, "{ users { nothing } }")
     with pytest.raises(JobFailed, match=r"the process ended with 1: (?s:.)*TypeError"), Job("read", nonsense=1) as job:
-        job.answer()
+        job.answer(60)
+
+
+def test_a_process_that_does_not_come_to_an_end_is_not_waited_for(serve):
+    class Blocked(TinyFlight):
+        over = threading.Event()
+
+        def batches(self, table):
+            self.over.wait(10)
+            yield from super().batches(table)
+
+    order = {"token": session_token(SECRET), "ticket": {"query": "{ users { id } }"}, "deadline_seconds": 20.0}
+    with Job("hold", address=serve(Blocked).address, streams=1, trickle=False, **order) as job:
+        with pytest.raises(JobFailed, match=r"'hold' in a process of its own was not done within 1\.5 s"):
+            job.answer(1.5)
+    Blocked.over.set()
 
 
 def test_a_process_is_gone_with_its_block(flight_server):
     order = {"token": session_token(SECRET), "ticket": {"query": "{ users { id } }"}, "deadline_seconds": 20.0}
     with Job("hold", address=flight_server.address, streams=3, trickle=True, **order) as job:
-        assert job.answer() == {"open": 3}
+        assert job.answer(60) == {"open": 3}
         assert resident_bytes(lambda: [job.pid]) > 10 * MB
         assert cpu_seconds(lambda: [job.pid]) > 0.05
     assert resident_bytes(lambda: [job.pid]) == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import psycopg2
 import pyarrow as pa
 import pytest
+from psycopg2.extras import execute_values
 from pyarrow import flight
 
 from environments.system import Endpoint
@@ -46,11 +47,9 @@ class Storing(TinyFlight):
     def store(self, session, name, context, reader):
         for chunk in reader:
             columns = ", ".join(chunk.data.schema.names)
-            marks = ", ".join(["%s"] * chunk.data.num_columns)
             rows = [tuple(row.values()) for row in chunk.data.to_pylist()]
             with session.cursor() as cursor:
-                for row in rows:
-                    cursor.execute(f"INSERT INTO {name} ({columns}) VALUES ({marks})", row)
+                execute_values(cursor, f"INSERT INTO {name} ({columns}) VALUES %s", rows)
             if not self.whole:
                 session.commit()
         if self.looks and context.is_cancelled():

@@ -195,7 +195,7 @@ class CrowdKeywords:
             before = memory.most
             with ExitStack() as slow, context.timed("slow readers", "measuring"):
                 held = [slow.enter_context(job) for job in _slow_readers(query, readers)]
-                opened = sum(int(job.answer()["open"]) for job in held)
+                opened = sum(int(job.answer(scaled(PATIENCE))["open"]) for job in held)
                 beside = asked_for(half)
             beside += asked_for(half)  # leaving the block has killed them
         return BesideSlow(opened, beside, alone, memory.most - before)

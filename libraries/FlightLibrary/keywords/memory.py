@@ -152,6 +152,6 @@ def _held(over: str, query: str, *, keep: bool) -> Held:
     where = addresses().flight if over == "flight" else addresses().http
     job: dict[str, Any] = {"over": over, "address": where, "token": right_token(), "ticket": {"query": query}}
     with Job("read", **job, keep=keep, deadline_seconds=scaled(DEADLINE_SECONDS)) as process:
-        told: Mapping[str, Any] = process.answer()
+        told: Mapping[str, Any] = process.answer(2 * scaled(DEADLINE_SECONDS))
     names = ("rows", "bytes", "seconds", "before", "after", "peak")
     return Held(over, **{name: told[name] for name in names})

@@ -42,6 +42,7 @@ from runner import progress
 
 LIVE, VIEW, HTTP, BARE = "live query over Flight", "view over Flight", "HTTP/JSON", "bare Flight server"
 DEADLINE_SECONDS = 120.0
+START_SECONDS = 30.0  # of a process of its own
 SYSTEM = ("gateway", "postgresql")
 VIEW_NAMES = {"created_at": "createdAt", "customer_name": "customerName"}
 
@@ -176,7 +177,7 @@ def bare_server(table: pa.Table) -> Iterator[str]:
         with pa.ipc.new_file(str(path), table.schema) as file:
             file.write_table(table)
         with Job("serve", path=str(path)) as job:
-            yield str(job.answer()["address"])
+            yield str(job.answer(START_SECONDS)["address"])
 
 
 def _bytes_on_the_wire(query: str, view: str | None, rows: int) -> dict[str, int]:
