@@ -43,6 +43,7 @@ class ClickHouse(Sink):
     """One table of a ClickHouse server."""
 
     name = SinkName.CLICKHOUSE
+    knows_batches = True
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         headers = {"X-ClickHouse-User": _in_header(settings.user), "X-ClickHouse-Key": _in_header(settings.password)}

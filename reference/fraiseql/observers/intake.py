@@ -2,6 +2,7 @@
 
 A batch is what the stream stored within the linger time after its first message, up to a size. That depends on the
 stream alone. Acknowledgements stand at ends of batches, so what is delivered again after a restart is cut as before.
+Where a sink does not need that, batches that wait for it are joined.
 """
 
 from __future__ import annotations
@@ -44,6 +45,16 @@ class Batch:
         small = len(self.messages) < size and self.bytes + len(message.payload) <= MOST_BYTES
         return not self.messages or (small and message.stored < self.horizon)
 
+    def has_room_for(self, later: Batch, size: int) -> bool:
+        """Whether the next batch could be a part of it."""
+        return len(self.messages) + len(later.messages) <= size and self.bytes + later.bytes <= MOST_BYTES
+
+    def join(self, later: Batch) -> None:
+        """Take the next batch in."""
+        self.messages += later.messages
+        self.bytes += later.bytes
+        self.again += later.again
+
     def add(self, message: Message, *, again: bool) -> None:
         """Add the next message."""
         self.messages.append(message)
@@ -52,9 +63,20 @@ class Batch:
 
 
 class Intake:
-    """The consumer's messages in one session with NATS."""
+    """The consumer's messages in one session with NATS.
 
-    def __init__(self, client: Client, source: Source, settings: BatchSettings, metrics: Metrics) -> None:
+    Args:
+        client: connected to NATS.
+        source: the stream and the consumer.
+        settings: how batches are cut.
+        metrics: where messages are counted.
+        joins: whether batches that wait may be joined up to the size of one.
+    """
+
+    def __init__(
+        self, client: Client, source: Source, settings: BatchSettings, metrics: Metrics, *, joins: bool
+    ) -> None:
+        self._joins = joins
         self._client, self._source, self._metrics = client, source, metrics
         self._size, self._linger = settings.size, settings.linger_ms / 1000
         self._inbox = client.new_inbox()
@@ -153,7 +175,10 @@ class Intake:
     def _close(self, batch: Batch) -> None:
         if batch is self._open:
             self._open = None
-            self._ready.append(batch)
+            if self._joins and self._ready and self._ready[-1].has_room_for(batch, self._size):
+                self._ready[-1].join(batch)
+            else:
+                self._ready.append(batch)
             self._waiting.set()
 
     def _lose(self, why: str) -> None:

@@ -56,7 +56,8 @@ class Observer:
     async def _session(self, pauses: Pauses) -> None:
         async with connected(self._settings.nats.url, f"observer of {self._sink.name}") as (client, trouble):
             source = await open_source(client, self._settings.nats, self._sink.name, self._parts.first)
-            intake = self._parts.intake(client, source, self._settings.batch, self._metrics)
+            joins = not self._sink.knows_batches
+            intake = self._parts.intake(client, source, self._settings.batch, self._metrics, joins=joins)
             letters = self._parts.letters(client, source, self._sink.name)
             await intake.start()
             self._metrics.has(_NATS)

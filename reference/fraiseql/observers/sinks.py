@@ -56,6 +56,7 @@ class Sink(ABC):
     """
 
     name: SinkName
+    knows_batches = False  # whether it recognises a batch that comes again, if that is cut as it was before
 
     def write(self, events: Sequence[Event], stream: str) -> Outcome:
         """Write a batch; when the sink refuses a request, its halves are tried until the guilty events stand alone.

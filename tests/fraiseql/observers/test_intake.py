@@ -65,12 +65,12 @@ class Client:
         await self.heard(message)
 
 
-def with_intake(work: Callable[[Client, Intake], Awaitable[Any]], size: int = 4, linger_ms: int = 100) -> Metrics:
+def with_intake(work: Callable[[Client, Intake], Awaitable[Any]], *, joins: bool = False) -> Metrics:
     metrics = Metrics(SinkName.SEARCH)
 
     async def run() -> None:
         client = Client()
-        intake = Intake(client, SOURCE, BatchSettings(size, linger_ms), metrics)  # type: ignore[arg-type]
+        intake = Intake(client, SOURCE, BatchSettings(size=4, linger_ms=100), metrics, joins=joins)  # type: ignore[arg-type]
         await intake.start()
         await asyncio.wait_for(work(client, intake), 5)
 
@@ -107,6 +107,15 @@ def test_what_is_delivered_again_from_the_end_of_a_batch_is_cut_as_before(start:
         assert await taken(intake, len(expected)) == expected
 
     with_intake(work)
+
+
+def test_batches_that_wait_are_joined_where_the_sink_does_not_mind() -> None:
+    async def work(client: Client, intake: Intake) -> None:
+        for sequence, stored in enumerate([0, 0, 1, 2, 3, 4, 4, 5], 1):
+            await client.give(sequence, stored=stored)
+        assert await taken(intake, 3) == [[1, 2, 3, 4], [5, 6, 7], [8]]
+
+    with_intake(work, joins=True)
 
 
 def test_a_batch_is_bounded_in_bytes_and_has_one_message_at_least() -> None:
