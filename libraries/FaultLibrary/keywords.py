@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -19,6 +18,7 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from EnvironmentLibrary.context import criterion, record_time
 from environments.system import ClusterAddresses, System, running, system
 from FaultLibrary import evidence
+from FaultLibrary.in_force import faults, faults_in_force
 from FaultLibrary.lifecycle import Action, Fault, OutOfOrder, Step
 from FaultLibrary.link_faults import LinkFault
 from FaultLibrary.service_faults import FreezeFault, KillFault, KillNodeFault, StopFault, Surroundings
@@ -30,8 +30,6 @@ from TemporalLibrary.core import wait_until
 
 EFFECT = timedelta(seconds=10)
 STEADY = timedelta(seconds=60)  # a killed leader that is cloned anew needs 20 s here, times three
-
-_faults: list[Fault] = []  # begun and not yet cleaned up, oldest first
 
 Direction = Literal["both", "to-server", "to-client"]
 Part = Literal["all", "patroni", "postmaster", "walsenders"]
@@ -66,7 +64,7 @@ class FaultLibrary:
     """
 
     def __init__(self) -> None:
-        self._faults = _faults
+        self._faults = faults
         self._system: System | None = None
         self._known: dict[str, Member] = {}  # members seen since the system started, by name
         self._chance = random.Random()
@@ -135,13 +133,19 @@ class FaultLibrary:
                 fault.stay_in_effect(duration.total_seconds())
 
     @keyword(tags=["faults"])
-    def heal_fault(self) -> None:
-        """Write down how the system is, then heal every fault in force, the last one first.
+    def heal_fault(self, target: str | None = None) -> None:
+        """Write down how the system is, then heal every fault in force, the last one first; or only that of a target.
+
+        Args:
+            target: as it was named to `Inject Fault`; left out: all faults.
 
         Raises:
             Inconclusive: one had not been seen in effect; it is healed all the same.
         """
-        healed = self._heal(self._open(Step.INJECTED, Step.HEALED, "injected"))
+        found = self._open(Step.INJECTED, Step.HEALED, "injected")
+        if target is not None and not any(fault.target == target for fault in found):
+            raise OutOfOrder(f"no fault of '{target}' is in force; there are: {'; '.join(map(str, found))}")
+        healed = self._heal([fault for fault in found if target in (None, fault.target)])
         unseen = [str(fault) for fault in healed if not fault.reached(Step.IN_EFFECT)]
         if unseen:
             raise Inconclusive(f"healed before it was seen in effect: {'; '.join(unseen)}")
@@ -187,6 +191,14 @@ class FaultLibrary:
         if not self._faults:
             raise OutOfOrder("no fault has been injected, or it is over")
         return [hit.service or hit.link for hit in self._faults[-1].hit]
+
+    @keyword(tags=["faults"])
+    def choose_an_order(self, *targets: str) -> list[str]:
+        """Return targets in an order that the seed of the run chooses, and tell it in the log."""
+        self._meet_system()
+        order = self._chance.sample(targets, len(targets))
+        logger.info(f"by the seed {running().seed} of the run the order is: {', '.join(order)}")
+        return order
 
     # -- listener: no fault outlives the test or suite it belongs to ---------------------------------------
 
@@ -280,19 +292,19 @@ class FaultLibrary:
             return f"none, {type(error).__name__}: {error}"
 
     def _await_steady(self, within: float) -> None:
-        faults = [fault for fault in self._faults if not fault.in_force]
+        over = [fault for fault in self._faults if not fault.in_force]
         taken = 0.0
         try:
             with progress.step("the system to be steady again", within):
-                if not faults:
+                if not over:
                     taken = wait_until(self._unsteady, within, "the system to be steady")
-                for fault in faults:
+                for fault in over:
                     if fault.reached(Step.HEALED):
                         fault.become_steady(within)
                         taken += fault.events[Step.STEADY] - fault.events[Step.HEALED]
         finally:
             record_time("steady again", "waiting", taken)
-            for fault in faults:
+            for fault in over:
                 self._end(fault)
 
     def _end(self, fault: Fault) -> None:
@@ -301,28 +313,6 @@ class FaultLibrary:
             fault.clean_up()
         finally:
             evidence.append_record(Path(running().results), fault)
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A fault in force, for those who show it."""
-
-    kind: str
-    target: str
-    hit: str  # what the target stood for
-    since: float  # epoch seconds
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.target}" + (f" ({self.hit})" if self.hit != self.target else "")
-
-
-def faults_in_force() -> list[InForce]:
-    """The faults injected and not yet healed, oldest first."""
-    return [
-        InForce(fault.kind, fault.target, ", ".join(hit.service or hit.link for hit in fault.hit), fault.begun)
-        for fault in list(_faults)
-        if fault.in_force
-    ]
 
 
 def _owner() -> str:

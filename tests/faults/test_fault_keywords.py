@@ -145,6 +145,40 @@ def test_nothing_can_be_steady_again_while_a_fault_is_in_force(run: Run) -> None
     assert "cannot be steady again before it is healed of: freeze redis [redis]" in suite.tests[0].message
 
 
+def test_of_several_faults_a_named_one_is_healed_and_the_others_stay(
+    run: Run, environment: Running, system: TinySystem
+) -> None:
+    suite = run(
+        """
+        The Test
+            Inject Fault    freeze    redis
+            Inject Fault    kill-node    member1
+            Fault Should Be In Effect
+            Heal Fault    target=redis
+            Run Keyword And Expect Error    *'redis' is in force; there are: kill-node member1*    Heal Fault    redis
+            Run Keyword And Expect Error    *before it is healed of: kill-node member1*    System Should Be Steady Again
+            Heal Fault
+            System Should Be Steady Again    within=10 seconds
+        """
+    )
+    assert suite.tests[0].passed, suite.tests[0].message
+    healed = {record["target"]: record["events"]["healed"] for record in records(environment)}
+    assert healed["redis"] < healed["member1"]
+    assert (system.redis.starts, system.member.starts) == (1, 2)
+
+
+def test_an_order_is_chosen_by_the_seed_of_the_run(environment: Running, system: TinySystem) -> None:
+    from FaultLibrary.keywords import FaultLibrary
+
+    def orders(seed: int) -> list[list[str]]:
+        environment.seed = seed
+        return [FaultLibrary().choose_an_order("a", "b", "c") for _ in range(2)]
+
+    chosen = [orders(seed) for seed in range(20)]
+    assert all(first == second for first, second in chosen)
+    assert len({tuple(first) for first, _ in chosen}) == 6
+
+
 EVERY_KIND = {
     "stop    redis": ("process table: gone are 2 of redis; client: refuses", 0),
     "kill    redis": ("process table: gone are 2 of redis; client: refuses", 0),
