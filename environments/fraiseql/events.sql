@@ -10,3 +10,5 @@ CREATE TABLE IF NOT EXISTS fraiseql_events (
     user_id Nullable(String),
     tenant_id Nullable(String)
 ) ENGINE = MergeTree ORDER BY event_id
+-- an insert that is repeated because its answer was lost is known by the token of its sink, and done once
+SETTINGS non_replicated_deduplication_window = 1000

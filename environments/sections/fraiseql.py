@@ -55,7 +55,7 @@ class FraiseqlServices(Section):
     """The services FraiseQL is made of."""
 
     postgresql: Program = Program(version="18")
-    nats: Program = Program()
+    nats: Program = Program(version="2.15")  # consumers can be reset from 2.14 on
     redis: Program = Program()
     clickhouse: Program = Program()
     search: Search = Search()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -73,7 +73,7 @@ def _is_instant(value: Any) -> bool:
         return False
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[[Any], bool]] = {
     "uuid": _is_uuid,
     "instant": _is_instant,
     "text": lambda value: isinstance(value, str) and value != "",

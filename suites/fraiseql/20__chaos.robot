@@ -36,3 +36,23 @@ When NATS is cut off and then killed publishers buffer and resume, and no acknow
     And NATS Is Killed And Started Again    ${load}
     Then Publisher Should Have Buffered And Resumed    ${load}
     And Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=60 seconds
+
+When PostgreSQL and the gateway are killed and stopped under 100 streams, each stream is whole or an error
+    [Documentation]    No part of a result may be taken for the whole; the next request works within 10 seconds.
+    [Tags]    FQ-C06
+    Given There Are At Least    200000    orders
+    ${streams} =    And Streams Are Kept Going    ${MANY_ORDERS}    clients=64
+    When Services Are Away For Streams    ${streams}
+    Then Each Stream Should Have Been Whole Or An Error    ${streams}    cut=${STREAMS_CUT}
+
+Slow and vanishing Flight clients neither slow others down to 2 seconds nor make the gateway grow by 100 MB
+    [Tags]    FQ-C07
+    Given There Are At Least    200000    orders
+    ${beside} =    When Readers Are Slow And Vanish
+    ...    ${MANY_ORDERS}
+    ...    readers=32
+    ...    duration=10 seconds
+    ...    prompt={ orders(limit: 10) { id total } }
+    Then Others Should Not Have Been Slowed To    ${beside}    2 seconds
+    And Gateway Should Have Grown By Less Than    100    ${beside}
+    And As Many Streams Should Be Served As Before    ${MANY_ORDERS}    32

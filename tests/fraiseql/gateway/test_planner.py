@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
+import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
 from reference.fraiseql.gateway.config import Limits

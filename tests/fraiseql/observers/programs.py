@@ -106,7 +106,6 @@ class ClickHouse(Program):
         self.launch()
         until(lambda: requests.get(f"{self.url}/ping", timeout=1).ok, "ClickHouse to answer", 20)
         self.ask((ROOT / "environments" / "fraiseql" / "events.sql").read_text(encoding="utf-8"))
-        self.ask("ALTER TABLE fraiseql_events MODIFY SETTING non_replicated_deduplication_window = 1000")
 
     def ask(self, statement: str) -> list[list[str]]:
         """The rows of an answer."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 import adbc_driver_manager as adbc
-import adbc_driver_postgresql  # type: ignore[import-untyped]
+import adbc_driver_postgresql
 import pyarrow as pa
 import pyarrow.flight as fl
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from reference.fraiseql.gateway.planner import Plan, RootField
 from reference.fraiseql.gateway.web.answers import Rows
