@@ -8,6 +8,7 @@ it knew; instants are microseconds since the epoch, 0 where the thing never happ
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from measurement.punctual import Scheduling
 from measurement.results import DROPPED, OK, Band, ErrorClass, LoadResult, Samples
 from ObserverLibrary.event import MICROSECONDS, EntityEvent, EventSource
 
@@ -79,6 +81,7 @@ class Outcome:
         cpu_seconds: of the publisher's process.
         wall_seconds: from the beginning to the last acknowledgement.
         reconnects: how often the connection to NATS was made again.
+        scheduling: how the kernel ran the publisher, see `measurement.punctual`.
         errors: what came instead of acknowledgements, in the order of their first time.
     """
 
@@ -88,6 +91,7 @@ class Outcome:
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     reconnects: int = 0
+    scheduling: Scheduling = "ordinary"
     errors: list[str] = field(default_factory=list)
 
     def code(self, error: str) -> int:
@@ -136,16 +140,26 @@ class Published:
 
     @classmethod
     def of(cls, plan: Plan, outcome: Outcome, path: Path) -> Self:
-        """Read the rows of a load whose plan and outcome are known."""
+        """Read the rows of a load whose plan and outcome are known.
+
+        Raises:
+            ValueError: there are fewer rows than events fell due.
+        """
         rows = np.memmap(path, dtype=ROW, mode="r")
-        if len(rows) != plan.events:
-            raise ValueError(f"{path} has {len(rows)} rows, its plan has {plan.events} events")
+        if len(rows) < outcome.offered:
+            raise ValueError(f"{path} has {len(rows)} rows, and {outcome.offered} events fell due")
         return cls(plan, outcome, np.asarray(rows[: outcome.offered]), path)
 
-    def write_header(self) -> None:
-        """Write the plan and the outcome beside the rows."""
+    def close(self) -> None:
+        """Write the plan and the outcome beside the rows, and cut off the rows of events that never fell due."""
+        os.truncate(self.path, len(self.rows) * ROW.itemsize)
         header = {"plan": asdict(self.plan), "outcome": asdict(self.outcome)}
         self.path.with_suffix(".json").write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def seconds(self) -> float:
+        """How long events fell due."""
+        return len(self.rows) / self.plan.rate
 
     # -- which events ----------------------------------------------------------------------------------------
 
@@ -208,11 +222,12 @@ class Published:
             mode="open",
             workers=1,
             started_at=begin / MICROSECONDS,
-            schedule_seconds=len(rows) / self.plan.rate,
+            schedule_seconds=self.seconds,
             warm_up_seconds=0.0,
             samples=samples,
             error_details=self._error_details(samples),
             client_cpu_percent=100 * self.outcome.cpu_seconds / wall,
+            client_scheduling=self.outcome.scheduling,
             bands=tuple(bands),
             stopped=self.outcome.stopped,
         )

@@ -29,6 +29,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from measurement.punctual import be_punctual
 from ObserverLibrary.ledger import Plan, create
 from ObserverLibrary.publisher import Publisher
 
@@ -59,6 +60,7 @@ async def publish(lines: IO[str], answers: IO[str]) -> None:
     orders = _Orders(lines, publisher)
     _say(answers, {"ready": True})
     await orders.go.wait()
+    publisher.outcome.scheduling = be_punctual()
     telling = asyncio.create_task(_tell(publisher, answers))
     outcome = await publisher.run()
     telling.cancel()

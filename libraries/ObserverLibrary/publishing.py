@@ -131,7 +131,7 @@ class Publishing:
     def _ended(self, seconds: float) -> Published:
         outcome = Outcome(**self._await("done", seconds))
         published = Published.of(self.plan, outcome, self.ledger)
-        published.write_header()
+        published.close()
         self.kill()
         return published
 

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from nats.js.errors import NoStreamResponseError
 
 from ObserverLibrary.event import EntityEvent, lone_event
-from ObserverLibrary.ledger import Outcome, Plan, Published
+from ObserverLibrary.ledger import ROW, Outcome, Plan, Published, create
 from ObserverLibrary.publisher import publish_one
 from ObserverLibrary.publishing import Publishing, PublishingFailed, State
 from tests.observer.conftest import STREAM, SUBJECT, NatsServer
@@ -80,6 +81,20 @@ def test_a_load_that_is_stopped_owes_only_what_had_fallen_due(server: NatsServer
     assert published.outcome.stopped
     assert 200 <= published.outcome.offered < 100_000
     assert published.acknowledged == published.outcome.offered == len(server.messages())
+    assert len(np.fromfile(published.path, dtype=ROW)) == published.outcome.offered, "no rows of what never fell due"
+    assert published.result().schedule_seconds == pytest.approx(published.outcome.offered / 1000)
+
+
+def test_20_000_events_a_second_are_acknowledged(server: NatsServer, tmp_path: Path) -> None:
+    published = publishing(server, tmp_path, 20_000, 30_000).begin().wait()
+    assert published.acknowledged == 30_000
+    assert published.outcome.wall_seconds < 6  # 1.5 s; a busy machine's patience
+
+
+def test_a_ledger_with_too_few_rows_is_refused(tmp_path: Path) -> None:
+    create(tmp_path / "x.ledger", 10)
+    with pytest.raises(ValueError, match="has 10 rows, and 11 events fell due"):
+        Published.of(plan(1, 11), Outcome(0, 11), tmp_path / "x.ledger")
 
 
 def test_nothing_is_lost_when_nats_is_killed_and_comes_back(server: NatsServer, tmp_path: Path) -> None:

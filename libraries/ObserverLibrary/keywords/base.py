@@ -135,7 +135,7 @@ class EventLoad:
     def bands(self) -> list[Band]:
         """Cut the load at its named instants into windows that bear their names."""
         begin = self.published.outcome.started_us / 1e6
-        cuts = [Mark("the beginning", begin), *self.instants, Mark("the end", begin + self.published.plan.seconds)]
+        cuts = [Mark("the beginning", begin), *self.instants, Mark("the end", begin + self.published.seconds)]
         pairs = itertools.pairwise(cuts)
         return [Band(f"from {a.label}", a.at, b.at, 0) for a, b in pairs if b.at > a.at]
 

@@ -96,7 +96,7 @@ class StressKeywords:
             Inconclusive: nobody sampled the services, or too few samples were taken.
         """
         published = load.published
-        rate, seconds = published.plan.rate, published.plan.seconds
+        rate, seconds = published.plan.rate, published.seconds
         memories = _memories(load)
         told = []
         for memory in memories:
@@ -128,7 +128,7 @@ class StressKeywords:
 
 def _memories(load: EventLoad) -> list[Memory]:
     begin = load.published.outcome.started_us / 1e6
-    end = begin + load.published.plan.seconds
+    end = begin + load.published.seconds
     memories = [one for one in held_between(read_samples(context.results() / "samples.jsonl"), begin, end) if one.at]
     if not memories:
         raise Inconclusive("nobody sampled the memory of the services during the load")
