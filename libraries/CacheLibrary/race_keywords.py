@@ -16,11 +16,12 @@ from CacheLibrary.base import cache_client, new_cache_client, redis_client, show
 from CacheLibrary.row_keywords import check_read
 from CacheLibrary.rows import Row
 from CacheLibrary.server import Client, entries_with
-from CacheLibrary.traffic import Plan, Report, Traffic
+from CacheLibrary.traffic import Plan, Traffic
 from CacheLibrary.wire import Read, Refused
 from EnvironmentLibrary.context import criterion, record_value, results, timed
 from environments.system import running
 from measurement.verdicts import Inconclusive
+from oracles.versions import Report
 from PostgresLibrary.base import on_test_end, scaled
 from runner import progress
 from TemporalLibrary.core import wait_until

@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from CacheLibrary.rows import Comparison, Counted, Row, deleted_keys, write_of_every_kind
-from CacheLibrary.traffic import Plan, Report, Traffic
+from CacheLibrary.traffic import Plan, Traffic
 from CacheLibrary.wire import CacheClient, Read, Refused, parsed_metrics
 from measurement.verdicts import Inconclusive
 from oracles.history import History, Kind, Operation, Result
+from oracles.versions import Report
 from tests.cache.conftest import until
 
 ROW = Row("n", "k", "value")

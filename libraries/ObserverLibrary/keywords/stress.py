@@ -12,13 +12,13 @@ from LoadLibrary.measure import leave_record
 from measurement.budgets import failure_of, judge_latency, milliseconds
 from measurement.counted import NORMAL, CountedResult, CountedSet
 from measurement.histogram import LatencyHistogram
+from measurement.memory import MEGABYTE, Memory, held_between
 from measurement.records import Target
 from measurement.results import LoadResult
 from measurement.sampler import read_samples
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 from ObserverLibrary.keywords.base import EventLoad, say
 from ObserverLibrary.lag import Lag
-from ObserverLibrary.memory import MEGABYTE, Memory, held_between
 
 LATE_SECONDS = 0.050  # ten ticks: a generator that is later at p99 has not offered the load it says
 LEAK_BYTES_AN_EVENT = 100.0  # a third of an event: what keeps events keeps all of each

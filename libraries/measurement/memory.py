@@ -1,4 +1,4 @@
-"""Whether the memory of processes rises with the events that pass: from samples taken outside, service by service."""
+"""Whether the memory of processes rises with what they do: from samples taken outside, service by service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Memory:
 
     Attributes:
         service: its name.
-        at: instants of the samples, epoch seconds.
+        at: instants of the samples, epoch seconds; or numbers of rounds, after each of which one was taken.
         bytes: private memory where the system tells it, else resident memory.
     """
 
@@ -38,7 +38,7 @@ class Memory:
         return max(self.bytes)
 
     def rise(self) -> Estimate | None:
-        """Return bytes a second after the first third, with a 95 % interval; None: too few samples.
+        """Return bytes a second (or round) after the first third, with a 95 % interval; None: too few samples.
 
         Neighbouring samples are much alike, which makes an interval of all of them too narrow. So the rest of the
         load is cut into stretches, of which each gives its lowest sample: what a garbage collector gave back between

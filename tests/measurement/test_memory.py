@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ObserverLibrary.memory import Memory, held_between
+from measurement.memory import Memory, held_between
 
 SECONDS = 60
 
