@@ -35,8 +35,15 @@ All of 128 Flight clients and 128 HTTP clients at once are served, and every ans
     ...    http=128
     Then All Should Have Been Answered Rightly    ${crowd}
 
-Memory grows by less than 200 MB over 100 000 events
+Memory grows by less than 200 MB over 100 000 events, and by less than 50 MB over 20 queries of 100 000 rows each way
+    [Documentation]    Each way: over Flight and over HTTP, after ten of each to warm up.
     [Tags]    FQ-S04
+    Given There Are At Least    100000    orders
     ${load} =    When Events Are Published    100000    5000/s    clickhouse    search
     Then Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=60 seconds
     And Memory Should Have Grown By Less Than    200    ${load}
+    ${repeated} =    When Rows Are Asked For Again And Again
+    ...    { orders(limit: 100000) { id total customerName createdAt } }
+    ...    rows=100000
+    ...    times=20
+    Then Gateway's Memory Should Have Stayed Flat    ${repeated}    50

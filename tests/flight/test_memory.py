@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from datetime import timedelta
 
@@ -9,11 +10,12 @@ import pytest
 from FlightLibrary import FlightLibrary
 from FlightLibrary.client import FlightConnection
 from FlightLibrary.jobs import Job, JobFailed
-from FlightLibrary.keywords.memory import Held, Streamed
+from FlightLibrary.keywords.memory import Held, Repeated, Streamed
 from FlightLibrary.keywords.speed import bare_server
 from FlightLibrary.tokens import session_token
 from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes
 from LoadLibrary.rate import Rate
+from measurement.memory import Memory
 from measurement.verdicts import Inconclusive
 from tests.flight.tiny import SECRET, Gateway, TinyFlight, users
 from tests.waiting import until
@@ -90,7 +92,6 @@ def test_a_bare_server_has_the_same_rows():
 
 def test_the_most_memory_of_a_block_is_seen_after_it_is_given_back():
     import mmap
-    import os
 
     with ResidentMemory(lambda: [os.getpid()]) as memory, mmap.mmap(-1, 64 * MB) as block:
         block.write(b"x" * (64 * MB))
@@ -136,3 +137,56 @@ def test_rows_are_streamed_by_a_process_of_their_own(system):
     system(TinyFlight, over=Gateway(30_000))
     streamed = library.rows_are_streamed_without_keeping_them("{ users { id name } }")
     assert streamed.client.rows == 30_000
+
+
+class Control:
+    """A service that is the process of the test."""
+
+    def processes(self):
+        return [os.getpid()]
+
+
+class Hoarding(TinyFlight):
+    """Keeps what it sent."""
+
+    kept: list[bytearray]
+
+    def do_get(self, context, ticket):
+        self.kept.append(bytearray(b"x" * 2 * MB))
+        return super().do_get(context, ticket)
+
+
+@pytest.mark.parametrize("kind", [TinyFlight, Hoarding])
+def test_a_gateway_that_keeps_what_it_sends_grows(system, kind):
+    Hoarding.kept = []
+    system(kind, over=Gateway(200), services={"gateway": Control()})
+    repeated = library.rows_are_asked_for_again_and_again("{ users(limit: 100) { id visits } }", 100, 20)
+    assert len(repeated.memory.at) == 30
+    if kind is TinyFlight:
+        library.memory_of_the_gateway_should_have_stayed_flat(repeated, 20)
+    else:
+        with pytest.raises(AssertionError, match=r"grew by \d+\.\d MB .* over 20 answers .*less than 20 MB"):
+            library.memory_of_the_gateway_should_have_stayed_flat(repeated, 20)
+
+
+def test_repeated_answers_have_all_their_rows(system):
+    system(over=Gateway(99))
+    with pytest.raises(AssertionError, match="99 rows came over Flight and 100 over HTTP, expected 100"):
+        library.rows_are_asked_for_again_and_again("{ users(limit: 100) { id } }", 100, 1)
+
+
+def repeated(held):
+    return Repeated(Memory("gateway", tuple(map(float, range(30))), tuple(held)), 100_000, 20)
+
+
+def test_growth_is_judged_after_the_warm_up_and_beyond_doubt():
+    flat = library.memory_of_the_gateway_should_have_stayed_flat
+    flat(repeated([100 * MB + min(number, 10) * 50 * MB + number % 2 * 80 * MB for number in range(30)]), 50)
+    with pytest.raises(AssertionError, match=r"grew by 6\d\.\d MB \[6.*\] over 20 answers of 100000 rows each way"):
+        flat(repeated([100 * MB + number * 3 * MB for number in range(30)]), 50)
+    with pytest.raises(Inconclusive, match="less than 50 MB wanted"):
+        flat(repeated([100 * MB + number * 3 * MB + (number // 3) % 2 * 60 * MB for number in range(30)]), 50)
+    with pytest.raises(Inconclusive, match="does not tell which processes"):
+        flat(repeated([0.0] * 30), 50)
+    with pytest.raises(Inconclusive, match="2 rounds are too few"):
+        flat(Repeated(Memory("gateway", (0.0, 1.0), (1.0, 1.0)), 100, 1), 50)

@@ -1,7 +1,8 @@
-"""Keywords of memory: what an answer costs a client that holds it, and one that lets each batch go."""
+"""Keywords of memory: what answers cost a client that holds them or lets each batch go, and a gateway."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,13 +12,23 @@ from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
 from FlightLibrary.jobs import Job
-from FlightLibrary.keywords.base import addresses, processes, right_token, say, scaled, settle
+from FlightLibrary.keywords.base import (
+    addresses,
+    flight_connection,
+    http_connection,
+    processes,
+    right_token,
+    say,
+    scaled,
+    settle,
+)
 from FlightLibrary.keywords.speed import SYSTEM
-from FlightLibrary.usage import ResidentMemory, cpu_seconds
+from FlightLibrary.tickets import GraphQLQuery
+from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes
 from LoadLibrary.rate import Rate
+from measurement.memory import MEGABYTE, SETTLED, Memory
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 
-MEGABYTE = 1_000_000
 DEADLINE_SECONDS = 120.0
 LEAST_GROWTH = 1 << 20  # below it, a memory says nothing of what is held in it
 
@@ -63,6 +74,15 @@ class Streamed:
     gateway_before: int
     gateway_most: int
     server_cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The gateway's memory after each round of the same answers, and how many rounds there were after the warm-up."""
+
+    memory: Memory
+    rows: int
+    times: int
 
 
 class MemoryKeywords:
@@ -146,6 +166,56 @@ class MemoryKeywords:
         facts = ", ".join(f"{name} {most:.0f} MB" for name, most in found.items())
         verdict = Verdict.PASS if max(found.values()) < limit else Verdict.FAIL
         settle(Judgement(verdict, f"most memory: {facts}; less than {limit:g} MB wanted"))
+
+    @keyword
+    def rows_are_asked_for_again_and_again(self, query: str, rows: int, times: int) -> Repeated:
+        """Read an answer over Flight and over HTTP in turns, and look at the gateway's memory after each round.
+
+        Half as many rounds as are wanted come before them, in which caches, pools and heaps get what they need.
+
+        Args:
+            query: with one root field.
+            rows: that each answer must have.
+            times: over each transport, after the warm-up.
+        """
+        gateway, ticket, held = processes("gateway"), GraphQLQuery(query), []
+        rounds = math.ceil(times / (1 - SETTLED))
+        with (
+            flight_connection(deadline_seconds=DEADLINE_SECONDS) as flight,
+            http_connection(deadline_seconds=DEADLINE_SECONDS) as http,
+            context.timed("rows are asked for again and again", "measuring"),
+        ):
+            for _ in range(rounds):
+                came = (flight.read(ticket, keep=False).rows, len(http.read(query).rows))
+                if came != (rows, rows):
+                    raise AssertionError(f"{came[0]} rows came over Flight and {came[1]} over HTTP, expected {rows}")
+                held.append(float(resident_bytes(gateway)))
+        return Repeated(Memory("gateway", tuple(map(float, range(rounds))), tuple(held)), rows, times)
+
+    @keyword("Gateway's Memory Should Have Stayed Flat")
+    def memory_of_the_gateway_should_have_stayed_flat(self, repeated: Repeated, limit: float) -> None:
+        """Hold the growth of the gateway's memory over the rounds after the warm-up against a limit in MB (10^6 bytes).
+
+        The growth is that of the straight line through the lowest looks of eight stretches.
+
+        Raises:
+            AssertionError: the whole 95 % interval of the growth is above the limit.
+            Inconclusive: the line is above it and its interval is not; or the gateway's processes cannot be looked at.
+        """
+        memory, times = repeated.memory, repeated.times
+        if not all(memory.bytes):
+            raise Inconclusive("the environment does not tell which processes the gateway has")
+        rise = memory.rise()
+        if rise is None or rise.low is None or rise.high is None:
+            raise Inconclusive(f"{len(memory.at)} rounds are too few to tell growth from noise")
+        growth, low, high = (bound * times / MEGABYTE for bound in (rise.value, rise.low, rise.high))
+        context.record_value("growth over repeated queries", round(growth, 1), "MB")
+        facts = (
+            f"the gateway's memory grew by {growth:.1f} MB [{low:.1f}, {high:.1f}] over {times} answers of "
+            f"{repeated.rows} rows each way, and held {memory.most / MEGABYTE:.0f} MB at most"
+        )
+        verdict = Verdict.FAIL if low >= limit else Verdict.INCONCLUSIVE if growth >= limit else Verdict.PASS
+        settle(Judgement(verdict, f"{facts}; less than {limit:g} MB wanted"))
 
 
 def _held(over: str, query: str, *, keep: bool) -> Held:
