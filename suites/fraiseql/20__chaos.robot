@@ -40,14 +40,14 @@ When NATS is cut off and then killed publishers buffer and resume, and no acknow
 When PostgreSQL and the gateway are killed and stopped under 100 streams, each stream is whole or an error
     [Documentation]    No part of a result may be taken for the whole; the next request works within 10 seconds.
     [Tags]    FQ-C06
-    Given There Are At Least    200000    orders
-    ${streams} =    And Streams Are Kept Going    ${MANY_ORDERS}    clients=64
-    When Services Are Away For Streams    ${streams}
+    Given There Are At Least    60000    orders
+    ${streams} =    And Streams Are Kept Going    ${MANY_ORDERS}    clients=96
+    When Repeat Keyword    ${OUTAGES}    Services Are Away For Streams    ${streams}
     Then Each Stream Should Have Been Whole Or An Error    ${streams}    cut=${STREAMS_CUT}
 
 Slow and vanishing Flight clients neither slow others down to 2 seconds nor make the gateway grow by 100 MB
     [Tags]    FQ-C07
-    Given There Are At Least    200000    orders
+    Given There Are At Least    60000    orders
     ${beside} =    When Readers Are Slow And Vanish
     ...    ${MANY_ORDERS}
     ...    readers=32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
 from FlightLibrary.client import FlightConnection
+from FlightLibrary.directly import DirectConnection
 from FlightLibrary.graphql_http import HttpConnection
 from FlightLibrary.jobs import Job
 from FlightLibrary.keywords.base import (
@@ -41,6 +42,7 @@ from measurement.verdicts import Judgement, Verdict
 from runner import progress
 
 LIVE, VIEW, HTTP, BARE = "live query over Flight", "view over Flight", "HTTP/JSON", "bare Flight server"
+DIRECT = "PostgreSQL by ADBC"
 DEADLINE_SECONDS = 120.0
 START_SECONDS = 30.0  # of a process of its own
 SYSTEM = ("gateway", "postgresql")
@@ -72,9 +74,12 @@ class SpeedKeywords:
 
     @keyword
     def rows_are_got_in_turns(
-        self, query: str, rows: int, rounds: int, view: str | None = None, reads: int = 1
+        self, query: str, rows: int, rounds: int, view: str | None = None, sql: str | None = None, reads: int = 1
     ) -> Compared:
-        """Get the same rows over HTTP/JSON, over Flight, and from a bare Flight server, in turns.
+        """Get the same rows over HTTP/JSON, over Flight, and by ways without the gateway, in turns.
+
+        Those are a bare Flight server that holds the rows in memory, and PostgreSQL's own answer by ADBC: what a view
+        and what a live query could be at best on this machine.
 
         Each is timed from its call to rows that a program can use: an Arrow table, or JSON decoded by orjson. The rows
         of each round are compared with each other outside that time.
@@ -84,20 +89,23 @@ class SpeedKeywords:
             rows: of the answer.
             rounds: of each way; at least five.
             view: a column-oriented view with the very columns of the query, which is then read too.
+            sql: that gives the very rows and columns of the query, which PostgreSQL is then asked too.
             reads: of each way in a round, whose median counts; for answers that take no time.
         """
         ticket = GraphQLQuery(query)
         name = f"{rows} rows by each way"
-        with (
-            flight_connection(deadline_seconds=DEADLINE_SECONDS) as client,
-            http_connection(deadline_seconds=DEADLINE_SECONDS) as http,
-            bare_server(client.read(ticket).kept()) as address,
-            FlightConnection(address, None, deadline_seconds=scaled(DEADLINE_SECONDS)) as bare,
-        ):
+        with ExitStack() as open_:
+            client = open_.enter_context(flight_connection(deadline_seconds=DEADLINE_SECONDS))
+            http = open_.enter_context(http_connection(deadline_seconds=DEADLINE_SECONDS))
+            address = open_.enter_context(bare_server(client.read(ticket).kept()))
+            bare = open_.enter_context(FlightConnection(address, None, deadline_seconds=scaled(DEADLINE_SECONDS)))
             ways = [Way(LIVE, lambda: client.read(ticket)), Way(HTTP, lambda: http.read(query))]
             if view is not None:
                 wanted = OptimizedView(view, limit=rows)
                 ways.append(Way(VIEW, lambda: client.read(wanted), VIEW_NAMES))
+            if sql is not None:
+                database, statement = open_.enter_context(DirectConnection(addresses())), sql
+                ways.append(Way(DIRECT, lambda: database.read(statement)))
             ways.append(Way(BARE, lambda: bare.read(b"")))
             with context.timed(name, "measuring"), progress.step(f"{name}: {rounds} rounds"), Busy() as busy:
                 turns = take_turns(ways, rows, rounds, reads, lambda: cpu_seconds(processes(*SYSTEM)))
@@ -115,36 +123,38 @@ class SpeedKeywords:
             by: `live query over Flight` or `view over Flight`.
 
         Raises:
-            AssertionError: it is slower, though a bare server in its place would be as fast.
+            AssertionError: it is slower, though the way without the gateway is as fast.
             Inconclusive: the interval reaches the limit.
-            UnfitMachine: not even a bare Flight server is so many times as fast as HTTP/JSON on this machine.
+            UnfitMachine: not even PostgreSQL by ADBC (a live query) or a bare Flight server (a view) is so many times
+                as fast as HTTP/JSON on this machine.
         """
         found = compared.speed(by, HTTP)
         facts = f"{by} is {found} times as fast as HTTP/JSON at {compared.turns.rows} rows, at least {times:g} wanted"
-        bare = compared.speed(BARE, HTTP)
-        beside = f"a bare Flight server with the same rows in memory is {bare.ratio:.1f} times as fast"
-        judgement = beside_baseline(_at_least(found, times, facts), attainable=bare.ratio >= times, baseline=beside)
+        best = DIRECT if by == LIVE and DIRECT in [way.name for way in compared.turns.ways] else BARE
+        without = compared.speed(best, HTTP)
+        beside = f"{best} is {without.ratio:.1f} times as fast"
+        judgement = beside_baseline(_at_least(found, times, facts), attainable=without.ratio >= times, baseline=beside)
         context.record_value(f"{by} against HTTP/JSON at {compared.turns.rows} rows", found.ratio, "x")
         _leave(compared, by, HTTP, judgement, Target(f"speed of {by} / HTTP/JSON", times, "x", "at least"))
         settle(judgement)
 
     @keyword
-    def flight_should_reach_of_a_bare_server(self, compared: Compared, percent: float, by: str = VIEW) -> None:
-        """Hold the rate of rows against that of pyarrow's own server which holds the same rows in memory.
+    def flight_should_reach_percent_of(
+        self, compared: Compared, percent: float, of: str = BARE, by: str = VIEW
+    ) -> None:
+        """Hold the rate of rows against that of a way without the gateway.
 
         Args:
             compared: what getting rows in turns returned.
-            percent: of the bare server's rate.
+            percent: of the other way's rate.
+            of: `bare Flight server` or `PostgreSQL by ADBC`.
             by: `live query over Flight` or `view over Flight`.
         """
-        found = compared.speed(by, BARE)
-        facts = (
-            f"{by} has {found} of the rate of a bare Flight server at {compared.turns.rows} rows, "
-            f"at least {percent / 100:g} wanted"
-        )
+        found = compared.speed(by, of)
+        facts = f"{by} has {found} of the rate of {of} at {compared.turns.rows} rows, at least {percent / 100:g} wanted"
         judgement = _at_least(found, percent / 100, facts)
-        context.record_value(f"{by} of a bare server", round(100 * found.ratio, 1), "%")
-        _leave(compared, by, BARE, judgement, Target(f"rate of {by} / bare server", percent / 100, "ratio", "at least"))
+        context.record_value(f"{by} of {of}", round(100 * found.ratio, 1), "%")
+        _leave(compared, by, of, judgement, Target(f"rate of {by} / {of}", percent / 100, "ratio", "at least"))
         settle(judgement)
 
     @keyword
