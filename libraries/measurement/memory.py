@@ -37,15 +37,18 @@ class Memory:
         """The highest, bytes."""
         return max(self.bytes)
 
-    def rise(self) -> Estimate | None:
+    def rise(self, settling_seconds: float = 0.0) -> Estimate | None:
         """Return bytes a second (or round) after the first third, with a 95 % interval; None: too few samples.
 
         Neighbouring samples are much alike, which makes an interval of all of them too narrow. So the rest of the
         load is cut into stretches, of which each gives its lowest sample: what a garbage collector gave back between
         is no growth.
+
+        Args:
+            settling_seconds: leave out so much of the beginning, if that is more than a third.
         """
         begin, end = self.at[0], self.at[-1]
-        settled = begin + SETTLED * (end - begin)
+        settled = begin + max(SETTLED * (end - begin), settling_seconds)
         rest = [(at, held) for at, held in zip(self.at, self.bytes, strict=True) if at >= settled]
         if len(rest) < 2 * STRETCHES:
             return None

@@ -29,6 +29,16 @@ def test_memory_that_is_taken_at_the_beginning_and_kept_does_not_rise() -> None:
     assert rise.value == pytest.approx(0.0, abs=1e3)
 
 
+def test_what_rises_until_it_has_settled_does_not_rise_if_it_is_given_the_time() -> None:
+    rising = memory(lambda t: 1e8 + 1e6 * min(t, 40))
+    early, late = rising.rise(), rising.rise(settling_seconds=42)
+    assert early is not None
+    assert late is not None
+    assert early.value > 1e5
+    assert late.value == pytest.approx(0.0, abs=1.0)
+    assert rising.rise(settling_seconds=55) is None
+
+
 def test_what_a_collector_gives_back_between_is_no_growth() -> None:
     rise = memory(lambda t: 1e8 + 5e7 * (t % 3) / 3).rise()
     assert rise is not None

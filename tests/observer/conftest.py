@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,6 @@ def store(reader: ClickHouseReader, events: Sequence[EntityEvent], **changes: An
         for event in events
     ]
     body = b"\n".join(orjson.dumps({"event_id": row.pop("id"), **row}) for row in rows)
-    reader.client.raw_insert(
-        "fraiseql_events", insert_block=body, settings={"date_time_input_format": "best_effort"}, fmt="JSONEachRow"
-    )
+    token = str(uuid.uuid4())  # the same rows again are other rows
+    settings = {"date_time_input_format": "best_effort", "insert_deduplication_token": token}
+    reader.client.raw_insert("fraiseql_events", insert_block=body, settings=settings, fmt="JSONEachRow")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
 
 from robot.api.deco import keyword
 
@@ -88,11 +86,6 @@ class LoneKeywords:
             if [fields.get("id") for fields in found] != [event.id]:
                 raise AssertionError(f"a term query for {name} {value} found {len(found)} documents, not the event")
             _demand_unchanged("search", event, found)
-
-    @keyword
-    def fields_of_event(self, event: EntityEvent) -> dict[str, Any]:
-        """Return the fields of an event as it was published: id, event_type, entity_type, ... timestamp (RFC 3339)."""
-        return asdict(event)
 
 
 def _demand_unchanged(sink: str, event: EntityEvent, found: list[Fields]) -> None:
