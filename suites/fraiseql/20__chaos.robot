@@ -37,6 +37,25 @@ When NATS is cut off and then killed publishers buffer and resume, and no acknow
     Then Publisher Should Have Buffered And Resumed    ${load}
     And Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=60 seconds
 
+While Redis is killed, frozen and back every answer over HTTP is the newest, and takes less than 2 seconds
+    [Documentation]    SQL changes what is read: an answer holds what was committed before it was asked for, or newer.
+    [Tags]    FQ-C04
+    ${readers} =    Given Rows Are Read While They Are Changed    100/s
+    And Answers Should Come From The Cache    ${readers}    within=30 seconds
+    When Redis Is Killed And Started Again    ${readers}
+    And Redis Is Frozen And Goes On    ${readers}
+    Then Every Answer Should Have Been The Newest    ${readers}
+    And Every Answer Should Have Come Within    ${readers}    2 seconds
+
+When ClickHouse, the search engine and Redis are away at once and come back in any order, all is complete and right
+    [Documentation]    Both sinks hold what was acknowledged, and answers over HTTP are the newest all the time.
+    [Tags]    FQ-C05
+    ${readers} =    Given Rows Are Read While They Are Changed    50/s
+    ${load} =    And Events Flow    ${EVENT_RATE}
+    When Services Are Away At Once    ${load}    ${readers}    clickhouse    search    redis
+    Then Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=90 seconds
+    And Every Answer Should Have Been The Newest    ${readers}
+
 When PostgreSQL and the gateway are killed and stopped under 100 streams, each stream is whole or an error
     [Documentation]    No part of a result may be taken for the whole; the next request works within 10 seconds.
     [Tags]    FQ-C06

@@ -1,0 +1,1 @@
+"""The keyword classes, by subject."""
