@@ -87,6 +87,18 @@ class Defect(StrEnum):
         "stale-cache",
         "Cached answers are found by the text and the variables alone, whatever was written since.",
     )
+    STALE_AFTER_OUTAGE = (
+        "stale-after-outage",
+        "Changes are not looked for any more once Redis was away: what it held then is taken for new.",
+    )
+    WAITS_FOR_CACHE = (
+        "waits-for-cache",
+        "Redis is waited for as long as its library does that was not told otherwise.",
+    )
+    NEEDS_THE_CACHE = (
+        "needs-the-cache",
+        "An error of Redis is an error of the request that met it.",
+    )
     HEALTH_LIES = (
         "health-lies",
         "The page of health says what was true at the start.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 import jwt
 import psutil
@@ -18,6 +20,7 @@ from reference.fraiseql.gateway.wrong.switch import parts_with
 from tests.fraiseql.gateway.conftest import ROOMY
 from tests.fraiseql.gateway.programs import SECRET, told
 from tests.fraiseql.gateway.test_requests import JSON, MEBIBYTE, padded
+from tests.waiting import until
 
 FIRST = {"name": "Zoë Ångström", "email": "user1@example.org"}
 
@@ -158,7 +161,7 @@ def shown(defect, gateway, postgres):
 
 
 def test_every_one_is_shown_here():
-    alone = {Defect.STALE_CACHE, Defect.HEALTH_LIES, Defect.READINESS_LIES}
+    alone = {*CACHES, Defect.HEALTH_LIES, Defect.READINESS_LIES}
     ours = {defect for defect in Defect if parts_with(defect) != Parts()}
     assert {*WRONG, *alone} == ours
     assert all(defect.why.endswith(".") for defect in Defect)
@@ -175,14 +178,37 @@ def test_it_does_the_wrong_thing(start, postgres, defect):
     assert all(shown(defect, gateway, postgres))
 
 
-@pytest.mark.parametrize("defect", [None, Defect.STALE_CACHE], ids=str)
-def test_a_cache_can_be_stale(start, postgres, redis, defect):
+CACHES = [Defect.STALE_CACHE, Defect.STALE_AFTER_OUTAGE, Defect.WAITS_FOR_CACHE, Defect.NEEDS_THE_CACHE]
+
+
+@pytest.mark.parametrize("defect", [None, *CACHES], ids=str)
+def test_a_cache_can_be_wrong(start, postgres, redis, defect):
     switch = ["--defect", defect.value] if defect else []
     gateway = start(*switch, sections=f'[cache]\nredis_url = "{redis.url}"\n').ready()
     query = '{ users(limit: 1, where: {email: {eq: "user95@example.org"}}) { visits } }'
-    before = gateway.data(query)
-    postgres.run("UPDATE tb_user SET visits = visits + 1 WHERE email = 'user95@example.org'")
-    assert (gateway.data(query) == before) is bool(defect)
+
+    def changed():
+        postgres.run("UPDATE tb_user SET visits = visits + 1 WHERE email = 'user95@example.org'")
+        return {"users": [{"visits": postgres.value("SELECT visits FROM tb_user WHERE email = 'user95@example.org'")}]}
+
+    gateway.data(query)
+    newest = changed()
+    assert (gateway.data(query) == newest) is (defect is not Defect.STALE_CACHE)
+    redis.signal(signal.SIGSTOP)
+    began = monotonic()
+    assert (gateway.post(query).status_code == 503) is (defect is Defect.NEEDS_THE_CACHE)
+    assert (monotonic() - began > 2.9) is (defect is Defect.WAITS_FOR_CACHE)
+    newest = changed()
+    redis.signal(signal.SIGCONT)
+    until(lambda: gateway.get("/health").json()["cache"] == {"connected": True}, "Redis to be there again")
+    hits = gateway.counters()["fraiseql_cache_hits"]
+
+    def from_cache():
+        answer = gateway.data(query)
+        return answer if gateway.counters()["fraiseql_cache_hits"] > hits else None
+
+    stale = (Defect.STALE_CACHE, Defect.STALE_AFTER_OUTAGE)
+    assert (until(from_cache, "the cache to be used again") == newest) is (defect not in stale)
 
 
 @pytest.mark.parametrize("defect", [None, Defect.HEALTH_LIES, Defect.READINESS_LIES], ids=str)

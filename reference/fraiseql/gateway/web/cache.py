@@ -20,7 +20,6 @@ from reference.fraiseql.gateway.config import CacheSettings
 
 T = TypeVar("T")
 
-_SECONDS = 0.05  # for one answer of Redis, which would save little more
 _REST_SECONDS = 1.0  # without asking it, after it has failed
 _LARGEST = 1 << 20  # bytes of an answer that is worth keeping
 _PREFIX = "fraiseql:answer:"
@@ -28,6 +27,8 @@ _PREFIX = "fraiseql:answer:"
 
 class AnswerCache:
     """The cache; that Redis is slow or away costs speed and nothing else."""
+
+    seconds = 0.05  # for one answer of Redis, which would save little more
 
     def __init__(self, settings: CacheSettings) -> None:
         self._ttl = settings.ttl_seconds
@@ -64,7 +65,7 @@ class AnswerCache:
 
     async def _asked(self, answer: Awaitable[T]) -> T | None:
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(self.seconds):
                 return await answer
         except (RedisError, OSError, TimeoutError):
             self._rests_until = time.monotonic() + _REST_SECONDS

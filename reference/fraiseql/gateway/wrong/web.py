@@ -117,3 +117,32 @@ class StaleCache(AnswerCache):
     def key(self, query: str, variables: object, operation: str | None, versions: Sequence[str]) -> str:
         """See `AnswerCache.key`."""
         return super().key(query, variables, operation, [])
+
+
+class BlindAfterOutage(AnswerCache):
+    """Takes what Redis held before it was away for new."""
+
+    def key(self, query: str, variables: object, operation: str | None, versions: Sequence[str]) -> str:
+        """See `AnswerCache.key`."""
+        self._known: dict[str, Sequence[str]] = getattr(self, "_known", {})
+        asked = super().key(query, variables, operation, [])
+        if not self._rests_until:  # it has never failed
+            self._known[asked] = versions
+        return super().key(query, variables, operation, self._known.get(asked, versions))
+
+
+class PatientCache(AnswerCache):
+    """Waits for Redis as long as most libraries do that are not told otherwise."""
+
+    seconds = 3.0
+
+
+class IndispensableCache(AnswerCache):
+    """Gives no answer that it could not look for."""
+
+    async def get(self, key: str) -> bytes | None:
+        """See `AnswerCache.get`."""
+        found = await super().get(key)
+        if self.resting:
+            raise ConnectionError("Redis does not answer")
+        return found
