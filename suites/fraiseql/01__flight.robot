@@ -55,7 +55,7 @@ A handshake gives a token that is served, and each wrong token is refused on eve
     ${answers} =    When Wrong Tokens Are Tried On Every Data Call
     Then Each Should Have Been Refused As    ${answers}    UNAUTHENTICATED
 
-Malformed, unknown and oversized tickets and bad queries are told the named status, and the next request is served
+Malformed and unknown tickets, some above 256 KiB, and bad queries are told their status, and the next one is served
     [Documentation]    A ticket may have 256 KiB; one byte more is too many.
     [Tags]    FQ-I09
     ${answers} =    When Everything Wrong Is Sent Over Flight

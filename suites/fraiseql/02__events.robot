@@ -31,6 +31,7 @@ An observer event comes back over Flight within 5 seconds, once and with all its
     [Tags]    FQ-I06
     ${event} =    When An Event Is Published
     Then Event Should Come Back Over Flight    ${event}    within=5 seconds
+    And Event Should Be In Sink Exactly Once    clickhouse    ${event}    within=5 seconds
 
 Of 10 000 events that both sinks take at once, both hold exactly those acknowledged within 30 seconds
     [Documentation]    Both dataplanes at the same time: analytics and operations.

@@ -17,8 +17,7 @@ At 100 000 rows Flight is 50 times as fast as HTTP/JSON from a column-oriented v
     Given There Are At Least    1000000    orders
     ${compared} =    When Orders Are Got In Turns    100000    rounds=9
     ${others} =    And Orders Are Got In Turns At Other Sizes
-    Then Speed Is Told    @{others}
-    And Flight Should Come Near To Ways Without A Gateway    ${others}[-1]
+    Then Flight Should Come Near To Ways Without A Gateway    ${others}
     And Flight Should Be At Least Times As Fast    ${compared}    50    by=view over Flight
     And Flight Should Be At Least Times As Fast    ${compared}    10    by=live query over Flight
 
@@ -44,7 +43,8 @@ At half of the maximum rate p95 and p99 of a query of 100 rows are below 100 ms
     ...    90
     ...    duration=${LOAD_DURATION}
     ...    budget=100 ms
-    Then Latency Should Be Below    ${latencies}    100 ms    95    99
+    Then Latency Should Be Below    ${latencies}    100 ms    95
+    And Latency Should Be Below    ${latencies}    100 ms    99
 
 A client needs 10 times less memory for 1 000 000 rows as Arrow than as JSON
     [Documentation]    What a process needs to get the whole answer and hold it. The seed's stretch target is 25 times.

@@ -82,8 +82,8 @@ class SpeedKeywords:
         Those are a bare Flight server that holds the rows in memory, and PostgreSQL's own answer by ADBC: what a view
         and what a live query could be at best on this machine.
 
-        Nothing comes from a cache of answers. Each is timed from its call to rows that a program can use: an Arrow table, or JSON decoded by orjson. The rows
-        of each round are compared with each other outside that time.
+        Nothing comes from a cache of answers. Each is timed from its call to rows that a program can use: an Arrow
+        table, or JSON decoded by orjson. The rows of each round are compared with each other outside that time.
 
         Args:
             query: with one root field that gives so many rows, such as `{ orders(limit: 1000) { id total } }`.
