@@ -125,8 +125,9 @@ class BlindAfterOutage(AnswerCache):
     def key(self, query: str, variables: object, operation: str | None, versions: Sequence[str]) -> str:
         """See `AnswerCache.key`."""
         self._known: dict[str, Sequence[str]] = getattr(self, "_known", {})
+        self._first = getattr(self, "_first", self._rests_until)
         asked = super().key(query, variables, operation, [])
-        if not self._rests_until:  # it has never failed
+        if self._rests_until == self._first:  # Redis has not failed since the first request
             self._known[asked] = versions
         return super().key(query, variables, operation, self._known.get(asked, versions))
 
