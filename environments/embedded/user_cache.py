@@ -14,7 +14,7 @@ from typing import IO
 def directory(name: str) -> Path:
     """Where this user's copy of a thing is kept; it need not be there."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "acceptance-tests" / name
+    return caches / "acceptance" / name
 
 
 @contextmanager

@@ -6,20 +6,18 @@ build takes minutes, so its result is kept outside the checkout; two runs that n
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from environments.embedded import user_cache
 from environments.embedded.programs import version_of
 from environments.errors import EnvironmentProblem
 from environments.sections.base import Program
@@ -84,8 +82,7 @@ def prepare(wanted: Program) -> VendorPrograms:
 
 def cache_directory() -> Path:
     """Where this user's build of the programs is kept."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "acceptance-tests" / f"fraiseql-{VERSION}"
+    return user_cache.directory(f"fraiseql-{VERSION}")
 
 
 def _programs(directory: Path, provider: str) -> VendorPrograms:
@@ -118,25 +115,12 @@ def _cached(home: Path) -> Path:
             f"or newer, or name the directory of the programs in {KEY}.path"
         )
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        with _locked(home / "lock") as lock:
+        with user_cache.locked(home, KEY) as lock:
             if _unfit(finished, VERSION) is not None:  # another run may have built them meanwhile
                 _build(cargo, home, lock)
     except OSError as error:
         raise EnvironmentProblem(f"{KEY}: {home} cannot be used ({error}); free it, or set XDG_CACHE_HOME") from None
     return finished
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[IO[str]]:
-    """Hold a lock that ends with the processes that have the file open."""
-    with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _tell("another run builds it; waiting for that")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
 
 
 def _build(cargo: str, home: Path, lock: IO[str]) -> None:
@@ -189,7 +173,7 @@ def _install(command: list[str], environment: Mapping[str, str], output: IO[str]
     The child inherits the lock: where this run is killed, the next one waits until the child has ended, too.
     """
     crate, began, told = command[2], time.monotonic(), 0.0
-    _tell(f"building {crate} {VERSION}, once for this user; minutes")
+    user_cache.tell(KEY, f"building {crate} {VERSION}, once for this user; minutes")
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -210,14 +194,10 @@ def _install(command: list[str], environment: Mapping[str, str], output: IO[str]
                     reasons += [line.strip()] if line.startswith("error") else []
                 elif time.monotonic() - told > _TELL_EVERY:
                     told = time.monotonic()
-                    _tell(f"{crate}: {progress[1]} of {progress[2]} crates, {told - began:.0f} s")
+                    user_cache.tell(KEY, f"{crate}: {progress[1]} of {progress[2]} crates, {told - began:.0f} s")
         except BaseException:
             process.kill()
             raise
     if process.returncode != 0:
         reason = reasons[0] if reasons else f"cargo ended with status {process.returncode}"
         raise EnvironmentProblem(f"{KEY}: {crate} could not be built ({reason}); read {output.name}")
-
-
-def _tell(what: str) -> None:
-    print(f"{KEY}: {what}", file=sys.__stderr__, flush=True)

@@ -177,7 +177,7 @@ def test_two_runs_at_once_build_it_once(cargo: Cargo, tmp_path: Path, capfd: pyt
     def waiting() -> str | None:
         nonlocal told
         told += capfd.readouterr().err
-        return None if "another run builds it" in told else f"told {told!r}"
+        return None if "another run is getting it" in told else f"told {told!r}"
 
     for run in runs:
         run.start()
