@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import signal
+import socket
+import struct
+import threading
+from contextlib import suppress
 from time import monotonic
 from uuid import uuid4
 
 import pytest
+import uvloop
 
+from environments.embedded.ports import HOST
+from reference.fraiseql.gateway.config import CacheSettings
+from reference.fraiseql.gateway.web.cache import AnswerCache
 from tests.fraiseql.gateway.conftest import ROOMY
 from tests.waiting import until
 
@@ -139,3 +147,26 @@ def test_a_redis_that_was_away_finds_nothing_old(cached, asked, postgres, redis)
     redis.signal(signal.SIGCONT)
     for _ in range(20):
         assert asked() == before + 1
+
+
+def test_a_redis_whose_connections_are_closed_at_once_is_away_and_no_more():
+    with socket.create_server((HOST, 0)) as listener:
+
+        def close_at_once():
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.close()
+
+        threading.Thread(target=close_at_once, daemon=True).start()
+
+        async def ask():
+            cache = AnswerCache(CacheSettings(f"redis://:word@{HOST}:{listener.getsockname()[1]}", 60))
+            try:
+                return [await cache.get("key") for _ in range(500)]
+            finally:
+                await cache.close()
+
+        assert set(uvloop.run(ask())) == {None}
+        listener.shutdown(socket.SHUT_RDWR)

@@ -67,6 +67,6 @@ class AnswerCache:
         try:
             async with asyncio.timeout(self.seconds):
                 return await answer
-        except (RedisError, OSError, TimeoutError):
+        except (RedisError, OSError, TimeoutError, RuntimeError):  # the last by uvloop, of a connection just closed
             self._rests_until = time.monotonic() + _REST_SECONDS
             return None
