@@ -89,7 +89,7 @@ class Defect(StrEnum):
     )
     STALE_AFTER_OUTAGE = (
         "stale-after-outage",
-        "Changes are not looked for any more once Redis was away: what it held then is taken for new.",
+        "For some seconds after Redis was away changes are not looked for: what it held then is taken for new.",
     )
     WAITS_FOR_CACHE = (
         "waits-for-cache",

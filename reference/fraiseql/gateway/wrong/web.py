@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Sequence
 
 from starlette.types import Receive, Scope, Send
@@ -18,6 +19,7 @@ from reference.fraiseql.gateway.web.responses import respond
 
 _STALLS_EACH = 500  # requests
 _STALL_SECONDS = 1.0
+_BLIND_SECONDS = 5.0
 
 
 class WithoutLastRow(Rows):
@@ -120,14 +122,13 @@ class StaleCache(AnswerCache):
 
 
 class BlindAfterOutage(AnswerCache):
-    """Takes what Redis held before it was away for new."""
+    """Takes what Redis held before it was away for new, for some seconds."""
 
     def key(self, query: str, variables: object, operation: str | None, versions: Sequence[str]) -> str:
         """See `AnswerCache.key`."""
         self._known: dict[str, Sequence[str]] = getattr(self, "_known", {})
-        self._first = getattr(self, "_first", self._rests_until)
         asked = super().key(query, variables, operation, [])
-        if self._rests_until == self._first:  # Redis has not failed since the first request
+        if time.monotonic() >= self._rests_until + _BLIND_SECONDS:
             self._known[asked] = versions
         return super().key(query, variables, operation, self._known.get(asked, versions))
 
