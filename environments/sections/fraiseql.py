@@ -18,7 +18,7 @@ CAPABILITIES: dict[str, str] = {
     "flight_views": "column-oriented views over Arrow Flight",
     "flight_events": "observer events over Arrow Flight",
     "flight_upload": "uploads to allowed tables over Arrow Flight (DoPut)",
-    "redis_cache": "answers kept in Redis",
+    "redis_cache": "answers over HTTP kept in Redis",
     "sink_clickhouse": "observer events from NATS to ClickHouse",
     "sink_search": "observer events from NATS to the search engine",
 }
