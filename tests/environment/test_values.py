@@ -12,7 +12,6 @@ import pytest
 from CacheLibrary.lifetime import Lifetime, Look
 from CacheLibrary.race_keywords import RaceKeywords
 from CacheLibrary.server_keywords import ServerKeywords
-from CacheLibrary.traffic import Report
 from CitusLibrary.layout import LayoutKeywords
 from CitusLibrary.searching import SearchKeywords
 from CitusLibrary.topology import Shard
@@ -22,6 +21,7 @@ from environments.system import Running, use
 from HAProxyLibrary import HAProxyLibrary
 from HAProxyLibrary import keywords as haproxy
 from oracles.history import History, Kind, Operation, Result
+from oracles.versions import Report
 from PatroniLibrary import PatroniLibrary
 from PatroniLibrary.member_keywords import Bytes
 from PatroniLibrary.replication import Replication, Stream
