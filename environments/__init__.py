@@ -5,12 +5,13 @@ The functions here are all that libraries, the runner and the proof need to know
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from environments.config import EnvironmentFile, load_environment
 from environments.system import System
 
-__all__ = ["load_environment", "preflight", "start_system"]
+__all__ = ["fetch", "load_environment", "preflight", "start_system"]
 
 
 def preflight(environment: EnvironmentFile) -> list[str]:
@@ -22,6 +23,18 @@ def preflight(environment: EnvironmentFile) -> list[str]:
     from environments.embedded import preflight as embedded
 
     return embedded.problems(environment)
+
+
+def fetch(environment: EnvironmentFile, systems: Collection[str]) -> None:
+    """Get what the embedded driver needs for these systems over the network, once for this user.
+
+    Raises:
+        EnvironmentProblem: one line: what cannot be had, and the cure.
+    """
+    if environment.driver == "embedded" and "fraiseql" in systems and environment.systems.fraiseql is not None:
+        from environments.embedded import fraiseql
+
+        fraiseql.fetch(environment.systems.fraiseql.services)
 
 
 def start_system(name: str, environment: EnvironmentFile, results: Path) -> System:

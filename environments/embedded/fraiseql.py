@@ -22,7 +22,7 @@ from environments.embedded.identity import Issuer
 from environments.embedded.links import LinkProxy
 from environments.embedded.nats import Nats
 from environments.embedded.observers import Observer
-from environments.embedded.opensearch import OpenSearch, OpenSearchProgram
+from environments.embedded.opensearch import OpenSearch
 from environments.embedded.postgresql import PostgreSQL
 from environments.embedded.processes import EmbeddedService
 from environments.embedded.redis import Redis
@@ -56,7 +56,8 @@ class EmbeddedFraiseql(EmbeddedSystem):
         self.section: Fraiseql = section
         self.capabilities = section.declared
         self.facts: Sequence[ServiceFacts] = []
-        self.found = find_programs(section.services)
+        self.search_program = opensearch.prepare(section.services.search)
+        self.found = {**find_programs(section.services), "search": self.search_program}
         self.vendor = vendor.prepare(section.services.gateway) if section.services.gateway.vendor else None
         self.owner = Login(OWNER, _secret())
         self.gateway_secrets = GatewaySecrets(_secret(), _secret())
@@ -92,11 +93,9 @@ class EmbeddedFraiseql(EmbeddedSystem):
             self.endpoint(services.clickhouse.port),
             Login("default", _secret()),
         )
-        search = found["search"]
-        assert isinstance(search, OpenSearchProgram)
         self.search = OpenSearch(
             self.home("search"),
-            search,
+            self.search_program,
             services.search.settings,
             services.search.heap,
             self.endpoint(services.search.port),
@@ -266,8 +265,19 @@ class EmbeddedFraiseql(EmbeddedSystem):
         return ServiceFacts("gateway", "real", found.version, str(self.http), str(found.server), found.provider)
 
 
+def fetch(services: FraiseqlServices) -> None:
+    """Get what this machine does not have yet over the network, once for its user; that may take minutes.
+
+    Raises:
+        EnvironmentProblem: one line: what cannot be had, and the cure.
+    """
+    opensearch.prepare(services.search)
+    if services.gateway.vendor:
+        vendor.prepare(services.gateway)
+
+
 def find_programs(services: FraiseqlServices) -> dict[str, programs.Found]:
-    """Find every server program FraiseQL needs; what comes over the network is fetched once, for the user.
+    """Find the server programs that FraiseQL needs and that need not be fetched.
 
     Raises:
         EnvironmentProblem: one line for each that is missing or has the wrong version.
@@ -279,7 +289,6 @@ def find_programs(services: FraiseqlServices) -> dict[str, programs.Found]:
         "nats": lambda: programs.find(programs.NATS, services.nats),
         "redis": lambda: programs.find(programs.REDIS, services.redis),
         "clickhouse": lambda: clickhouse.prepare(services.clickhouse),
-        "search": lambda: opensearch.prepare(services.search),
     }
     for name, find in ways.items():
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from environments.config import EnvironmentFile
-from environments.embedded import fraiseql, programs, vendor
+from environments.embedded import fraiseql, programs
 from environments.embedded.broker import find_program
 from environments.embedded.cluster import find_programs
 from environments.embedded.ports import is_free
@@ -27,10 +27,7 @@ def problems(environment: EnvironmentFile) -> list[str]:
         if environment.systems.broker is not None:
             find_program(environment.systems.broker.services.broker)
         if environment.systems.fraiseql is not None:
-            services = environment.systems.fraiseql.services
-            fraiseql.find_programs(services)
-            if services.gateway.vendor:
-                vendor.prepare(services.gateway)
+            fraiseql.find_programs(environment.systems.fraiseql.services)
     except EnvironmentProblem as problem:
         found += problem.problems
     return found

@@ -9,7 +9,7 @@ from criteria import Kill, VerdictBook, read_kills
 from runner.arguments import parse
 from runner.execution import STOPPED, Run
 from runner.places import PROJECT, Places
-from runner.selection import chosen_criteria, chosen_environment, listing
+from runner.selection import chosen_criteria, chosen_environment, fetch, listing
 from runner.usage import USAGE_ERROR, UsageProblem
 
 
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str], places: Places = PROJECT) -> int:
         if request.list_only:
             print(listing(criteria, VerdictBook(places.results / "verdicts.json").read(), _kills(places)))
             return 0
-        run = Run(request, criteria, chosen_environment(request), places)
+        environment = chosen_environment(request)
+        fetch(environment, criteria)
+        run = Run(request, criteria, environment, places)
     except UsageProblem as problem:
         for line in problem.problems:
             print(f"error: {line}", file=sys.stderr)

@@ -66,6 +66,18 @@ def chosen_environment(request: Request) -> EnvironmentFile:
     return environment
 
 
+def fetch(environment: EnvironmentFile, criteria: Sequence[Criterion]) -> None:
+    """Get over the network what the chosen criteria need and this machine does not have yet.
+
+    Raises:
+        UsageProblem: something cannot be had; nothing has been started.
+    """
+    try:
+        environments.fetch(environment, {criterion.system for criterion in criteria})
+    except EnvironmentProblem as problem:
+        raise UsageProblem(*problem.problems) from None
+
+
 def preflight(environment: EnvironmentFile) -> list[str]:
     """Return what of this machine keeps an environment from being used, one line each."""
     return list(environments.preflight(environment))

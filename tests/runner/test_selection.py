@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from criteria import Kill, LastVerdict
+from criteria import Kill, LastVerdict, catalogue
+from environments import load_environment
+from environments.embedded import opensearch
 from environments.errors import EnvironmentProblem
 from runner import selection
 from runner.arguments import Request
@@ -186,3 +188,24 @@ def test_a_long_statement_is_cut_at_120_columns(places):
     long = type(criterion)(**{**criterion.as_json(), "statement": "x" * 300, "needs": (), "budgets": ()})
     line = listing([long], {}).splitlines()[1]
     assert (len(line), line[-1]) == (120, "…")
+
+
+@pytest.mark.parametrize(("system", "fetched"), [("fraiseql", True), ("cluster", False)])
+def test_only_what_the_chosen_criteria_need_is_fetched(tmp_path, places, monkeypatch, system, fetched):
+    asked = []
+    monkeypatch.setattr(opensearch, "prepare", asked.append)
+    file = written(tmp_path, systems={"fraiseql": {"capabilities": []}, "cluster": {"capabilities": []}})
+    criterion = next(criterion for criterion in catalogue() if criterion.system == system)
+    selection.fetch(load_environment(file), [criterion])
+    assert bool(asked) == fetched
+
+
+def test_what_cannot_be_fetched_is_a_usage_problem(tmp_path, places, monkeypatch):
+    def refuse(wanted):
+        raise EnvironmentProblem("search: no network")
+
+    monkeypatch.setattr(opensearch, "prepare", refuse)
+    file = written(tmp_path, systems={"fraiseql": {"capabilities": []}})
+    criterion = next(criterion for criterion in catalogue() if criterion.system == "fraiseql")
+    with pytest.raises(UsageProblem, match="search: no network"):
+        selection.fetch(load_environment(file), [criterion])
