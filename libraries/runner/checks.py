@@ -25,7 +25,7 @@ from runner.places import PROJECT, Places
 from runner.usage import USAGE_ERROR, UsageProblem, unknown
 
 TWO_AT_ONCE = ("-n", "2", "--dist", "loadfile")  # most tests wait for something; those of a file share its servers
-PROOF_SECONDS = 240  # about how long the part of the proof takes that the checks run; the day decides which part
+PROOF_SECONDS = 120  # about how long the part of the proof takes that the checks run; the day decides which part
 HELP = """\
 usage: ./test.sh [--only CHECK,...] [--skip CHECK,...] [-- PYTEST OPTIONS]
 
