@@ -28,9 +28,9 @@ Both sinks hold a rate of 10 000 events a second, their p99 lag is below 5 secon
 
 All of 128 Flight clients and 128 HTTP clients at once are served, and every answer is right
     [Tags]    FQ-S03
-    Given There Are At Least    100000    orders
+    Given There Are At Least    20000    orders
     ${crowd} =    When Clients Ask At Once
-    ...    { orders(limit: 50000) { id total customerName createdAt } }
+    ...    { orders(limit: 20000) { id total customerName createdAt } }
     ...    flight=128
     ...    http=128
     Then All Should Have Been Answered Rightly    ${crowd}
