@@ -192,7 +192,7 @@ def test_a_long_statement_is_cut_at_120_columns(places):
 
 @pytest.mark.parametrize(("system", "fetched"), [("fraiseql", True), ("cluster", False)])
 def test_only_what_the_chosen_criteria_need_is_fetched(tmp_path, places, monkeypatch, system, fetched):
-    asked = []
+    asked: list[object] = []
     monkeypatch.setattr(opensearch, "prepare", asked.append)
     file = written(tmp_path, systems={"fraiseql": {"capabilities": []}, "cluster": {"capabilities": []}})
     criterion = next(criterion for criterion in catalogue() if criterion.system == system)
