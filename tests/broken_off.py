@@ -37,9 +37,12 @@ class Started:
             self.process = start(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until it has come to some place, or until it has ended before."""
-        until(lambda: condition() or self.process.poll() is not None, what, 40)
-        assert condition(), f"it ended before it was {what}: {self.text()}"
+        """Wait until it has come to some place, or until it has ended before.
+
+        What was seen counts, even if it has passed since: a service's own helpers come and go while it starts.
+        """
+        seen = until(lambda: (condition() and "there") or (self.process.poll() is not None and "ended"), what, 40)
+        assert seen == "there", f"it ended before it was {what}: {self.text()}"
 
     def services(self) -> list[int]:
         """Processes that name the state directory."""
