@@ -15,9 +15,11 @@ from pathlib import Path
 if not __package__:  # started by path: Python then looks for modules beside this file instead of in the project
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from reference.mycelium.config import ConfigError, load
+from reference.defect import one_of
+from reference.mycelium.config import load
 from reference.mycelium.defects import Defect
 from reference.mycelium.wrong.claims import claim_with
+from reference.toml_file import ConfigError
 
 _OTHER_DESCRIPTORS = 100  # files besides the connections of clients
 _log = logging.getLogger("mycelium")
@@ -83,15 +85,10 @@ def _options() -> argparse.Namespace:
         epilog="MYCELIUM_<SECTION>_<KEY> overrides a key, such as MYCELIUM_SERVER_MAX_CONNECTIONS=100.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML, see README.md")
-    parser.add_argument("--defect", type=_defect, metavar="NAME", default=os.environ.get("MYCELIUM_DEFECT") or None)
+    parser.add_argument(
+        "--defect", type=one_of(Defect), metavar="NAME", default=os.environ.get("MYCELIUM_DEFECT") or None
+    )
     return parser.parse_args()
-
-
-def _defect(name: str) -> Defect:
-    try:
-        return Defect(name)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(Defect)}") from None
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
+
+from reference.toml_file import ConfigError, content_of
 
 LONGEST_SOCKET_PATH = 107  # bytes; what Linux takes
 LONGEST_TOPIC = 255  # bytes
@@ -15,10 +16,6 @@ LARGEST_MESSAGE = 1 << 30  # bytes; a frame must fit its length prefix
 OVERRIDE_PREFIX = "MYCELIUM"
 ROUTINGS = ("Fanout", "Queue")
 OVERFLOWS = ("block", "drop_oldest")
-
-
-class ConfigError(Exception):
-    """The one line that says what is wrong: file, key, what, and the cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class _Reader:
         self._notes: list[str] = []
 
     def settings(self) -> Settings:
-        content = self._content()
+        content = content_of(self._file)
         known = [f.name for f in fields(Settings) if f.name != "notes"]
         for name in known:
             if name not in content:
@@ -98,16 +95,6 @@ class _Reader:
                 if key not in {f.name for f in fields(kind)}:
                     self._notes.append(f"environment variable {name} names no key and is ignored")
         return Settings(server, topics, performance, tuple(self._notes))
-
-    def _content(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self._file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{self._file}: cannot be read ({error.strerror}); name a file that can") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"{self._file}: is not UTF-8; save it as UTF-8") from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{self._file}: is not valid TOML ({error}); correct it there") from None
 
     def _section(self, place: str, kind: type[Any], content: object) -> Any:
         if not isinstance(content, dict):

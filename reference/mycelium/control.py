@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reference.mycelium import wire
-from reference.mycelium.config import ConfigError, Settings, load
+from reference.mycelium.config import Settings, load
+from reference.toml_file import ConfigError
 
 if TYPE_CHECKING:
     from reference.mycelium.broker import Broker

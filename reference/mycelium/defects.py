@@ -5,20 +5,11 @@ The classes that behave so are in `wrong/`; without a switch none of them is eve
 
 from __future__ import annotations
 
-from enum import StrEnum
+from reference.defect import NamedDefect
 
 
-class Defect(StrEnum):
+class Defect(NamedDefect):
     """A named wrong behaviour, and the real mistake it stands for; the program has at most one."""
-
-    why: str
-
-    def __new__(cls, name: str, why: str = "") -> Defect:
-        """Make a member whose value is its name on the command line."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.why = why
-        return member
 
     DROPS_ONE_IN_TEN_THOUSAND = (
         "drops-one-in-ten-thousand",

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from reference.mycelium.config import ConfigError
+from reference.toml_file import ConfigError
 
 SOCKET_MODE = 0o660
 _BACKLOG = 4096

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reference.mycelium.config import ConfigError
 from reference.mycelium.metrics import page
+from reference.toml_file import ConfigError
 
 if TYPE_CHECKING:
     from reference.mycelium.broker import Broker

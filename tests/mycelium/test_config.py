@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reference.mycelium.config import ConfigError, load
+from reference.mycelium.config import load
+from reference.toml_file import ConfigError
 from tests.mycelium.conftest import STANDARD, configuration, topic
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 if not __package__:  # started by path: Python then looks for modules beside this file instead of in the project
     sys.path[0] = str(Path(__file__).resolve().parents[3])
 
-from reference.fraiseql.gateway.config import ConfigError, Settings, load
+from reference.defect import one_of
+from reference.fraiseql.gateway.config import Settings, load
 from reference.fraiseql.gateway.defects import Defect
 from reference.fraiseql.gateway.schema import Schema, SchemaProblem, load_schema
+from reference.toml_file import ConfigError
 
 
 def main() -> int:
@@ -50,15 +52,10 @@ def _options() -> argparse.Namespace:
         epilog="Environment: FLIGHT_SESSION_SECRET (key of session tokens), FRAISEQL_MAX_PAGE_SIZE (0: no limit).",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML; its keys are in config.py")
-    parser.add_argument("--defect", type=_defect, metavar="NAME", help="behave wrongly on purpose; see defects.py")
+    parser.add_argument(
+        "--defect", type=one_of(Defect), metavar="NAME", help="behave wrongly on purpose; see defects.py"
+    )
     return parser.parse_args()
-
-
-def _defect(name: str) -> Defect:
-    try:
-        return Defect(name)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(Defect)}") from None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
@@ -10,14 +9,11 @@ from typing import Any, NoReturn
 
 from reference.fraiseql.gateway import values
 from reference.fraiseql.gateway.values import Address, Unfit
+from reference.toml_file import ConfigError, content_of
 
 DEFAULT_PAGE_SIZE = 1000
 PAGE_SIZE_VARIABLE = "FRAISEQL_MAX_PAGE_SIZE"
 SECRET_VARIABLE = "FLIGHT_SESSION_SECRET"  # the variable's name, no secret
-
-
-class ConfigError(Exception):
-    """The one line that says what is wrong: file, key, what, and the cure."""
 
 
 def _read(by: Callable[[object], object]) -> dict[str, Any]:
@@ -127,7 +123,7 @@ class _Reader:
         self._file = file
 
     def settings(self, environment: Mapping[str, str]) -> Settings:
-        content = self._content()
+        content = content_of(self._file)
         found: dict[str, Any] = {}
         for name, kind in _SECTIONS.items():
             if name in content:
@@ -142,16 +138,6 @@ class _Reader:
                 "metrics_token", "is missing", "add one of 16 characters or more, or set metrics_enabled = false"
             )
         return Settings(**found)
-
-    def _content(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self._file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{self._file}: cannot be read ({error.strerror}); name a file that can") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"{self._file}: is not UTF-8; save it as UTF-8") from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{self._file}: is not valid TOML ({error}); correct it there") from None
 
     def _keys(self, place: str, kind: type[Any], content: object) -> dict[str, Any]:
         if not isinstance(content, dict):

@@ -5,20 +5,11 @@ What behaves so is in `wrong/` and `flight/wrong/`; without a switch none of it 
 
 from __future__ import annotations
 
-from enum import StrEnum
+from reference.defect import NamedDefect
 
 
-class Defect(StrEnum):
+class Defect(NamedDefect):
     """A named wrong behaviour, and the real mistake it stands for; the program has at most one."""
-
-    why: str
-
-    def __new__(cls, name: str, why: str = "") -> Defect:
-        """Make a member whose value is its name on the command line."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.why = why
-        return member
 
     # Of the answers: what SQL is written for a document, for both transports or for one of them.
     IGNORES_LIMIT = (

@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from reference.fraiseql.gateway.config import ConfigError, Settings
+from reference.fraiseql.gateway.config import Settings
 from reference.fraiseql.gateway.defects import Defect
 from reference.fraiseql.gateway.flight.server import FlightServer
 from reference.fraiseql.gateway.flight.wrong.switch import parts_with as flight_parts_with
@@ -30,6 +30,7 @@ from reference.fraiseql.gateway.web.graphql import GraphQL
 from reference.fraiseql.gateway.web.protocol import Protocol
 from reference.fraiseql.gateway.web.upstream import UpstreamGraphQL
 from reference.fraiseql.gateway.wrong.switch import parts_with
+from reference.toml_file import ConfigError
 
 DRAIN_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection that is idle, so that none is closed under a request

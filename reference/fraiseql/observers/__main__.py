@@ -14,7 +14,8 @@ if not __package__:  # started by path: Python then looks for modules beside thi
 
 import nats.errors
 
-from reference.fraiseql.observers.config import ConfigError, Settings, SinkName, load
+from reference.defect import one_of
+from reference.fraiseql.observers.config import Settings, SinkName, load
 from reference.fraiseql.observers.defects import Defect
 from reference.fraiseql.observers.letters import replay
 from reference.fraiseql.observers.metrics import Metrics
@@ -22,6 +23,7 @@ from reference.fraiseql.observers.observer import Observer, connected
 from reference.fraiseql.observers.pages import HOST, serve
 from reference.fraiseql.observers.parts import Parts
 from reference.fraiseql.observers.sinks import Sink
+from reference.toml_file import ConfigError
 
 _log = logging.getLogger("observers")
 
@@ -91,15 +93,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML, see README.md")
     parser.add_argument("--sink", type=SinkName, required=True, choices=list(SinkName), metavar="|".join(SinkName))
     parser.add_argument("--metrics-port", type=int, metavar="PORT", help=f"of {HOST}, for /metrics and /health")
-    parser.add_argument("--defect", type=_defect, metavar="NAME")
+    parser.add_argument("--defect", type=one_of(Defect), metavar="NAME")
     return parser.parse_args()
-
-
-def _defect(name: str) -> Defect:
-    try:
-        return Defect(name)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(Defect)}") from None
 
 
 if __name__ == "__main__":

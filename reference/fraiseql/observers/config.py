@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
@@ -10,9 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-
-class ConfigError(Exception):
-    """The one line that says what is wrong: file, key, what, and the cure."""
+from reference.toml_file import ConfigError, content_of
 
 
 class SinkName(StrEnum):
@@ -94,7 +91,7 @@ class _Reader:
         self._file = file
 
     def settings(self, sink: SinkName) -> Settings:
-        content = self._content()
+        content = content_of(self._file)
         self._check_names("", content, Settings)
         for needed in ("nats", sink.value):
             if needed not in content:
@@ -107,16 +104,6 @@ class _Reader:
             self._section("batch", BatchSettings, content.get("batch", {})),
             self._section("retry", RetrySettings, content.get("retry", {})),
         )
-
-    def _content(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self._file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{self._file}: cannot be read ({error.strerror}); name a file that can") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"{self._file}: is not UTF-8; save it as UTF-8") from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{self._file}: is not valid TOML ({error}); correct it there") from None
 
     def _section(self, place: str, kind: type[Any], content: object) -> Any:
         if not isinstance(content, dict):

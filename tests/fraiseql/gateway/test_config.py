@@ -10,12 +10,12 @@ from reference.fraiseql.gateway.config import (
     AuthSettings,
     BulkSettings,
     CacheSettings,
-    ConfigError,
     EventsSettings,
     FlightSettings,
     Limits,
     load,
 )
+from reference.toml_file import ConfigError
 
 LEAST = 'database_url = "postgres://u:p@127.0.0.1:5432/d"\nschema_path = "schema.graphql"\n'
 EVERYTHING = (

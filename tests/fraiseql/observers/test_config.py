@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reference.fraiseql.observers.config import ConfigError, Settings, SinkName, load
+from reference.fraiseql.observers.config import Settings, SinkName, load
+from reference.toml_file import ConfigError
 
 RIGHT = """
 [nats]
