@@ -7,6 +7,8 @@ strings, instants as numbers or as text, nested values as JSON. The values thems
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -128,11 +130,14 @@ def _first(name: str, a: pa.ChunkedArray, b: pa.ChunkedArray, names: tuple[str, 
 
 
 def _alike(a: pa.ChunkedArray, b: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Read text as instants where the other side has instants."""
+    """Read text as instants where the other side has instants, or where both write the same ones in two ways."""
     if pa.types.is_timestamp(a.type) and pa.types.is_string(b.type):
         return a, b.cast(INSTANT)
     if pa.types.is_timestamp(b.type) and pa.types.is_string(a.type):
         return a.cast(INSTANT), b
+    if pa.types.is_string(a.type) and pa.types.is_string(b.type) and not a.equals(b):
+        with suppress(pa.ArrowException):  # not all of it is instants: then it is compared as the text it is
+            return a.cast(INSTANT), b.cast(INSTANT)
     return a, b
 
 
@@ -178,5 +183,5 @@ def _sorted(text: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = value.isoformat() if isinstance(value, datetime) else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"

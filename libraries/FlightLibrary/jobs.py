@@ -22,6 +22,10 @@ class JobFailed(AssertionError):
     """A process could not do its work; the message is its own."""
 
 
+class JobTooSlow(JobFailed):
+    """A process gave no answer in time."""
+
+
 class Job:
     """One process."""
 
@@ -53,11 +57,12 @@ class Job:
         """Wait for its next answer.
 
         Raises:
-            JobFailed: it gave none in time, ended instead, or says that it failed.
+            JobTooSlow: it gave none in time.
+            JobFailed: it ended instead, or says that it failed.
         """
         assert self._process.stdout is not None
         if not select.select([self._process.stdout], [], [], within_seconds)[0]:
-            raise JobFailed(f"'{self.name}' in a process of its own was not done within {within_seconds:g} s")
+            raise JobTooSlow(f"'{self.name}' in a process of its own was not done within {within_seconds:g} s")
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()

@@ -83,13 +83,16 @@ def wrong_identity_tokens(issuer: str, audience: str, key: bytes, other_key: byt
     right = {"iss": issuer, "aud": audience, "sub": SUBJECT, "iat": now, "exp": now + LIFETIME_SECONDS}
 
     def signed(changes: Mapping[str, Any], by: bytes = key) -> str:
-        return jwt.encode({**right, **changes}, by, algorithm="RS256", headers={"kid": key_id})
+        claims = {name: value for name, value in {**right, **changes}.items() if value is not None}
+        return jwt.encode(claims, by, algorithm="RS256", headers={"kid": key_id})
 
     return {
         "signed by another key": signed({}, other_key),
         "expired two minutes ago": signed({"iat": now - 420, "exp": now - 120}),
         "of another issuer": signed({"iss": "https://elsewhere.example"}),
         "for another audience": signed({"aud": "somebody else"}),
+        "for no audience": signed({"aud": None}),
+        "valid from an hour from now (nbf)": signed({"nbf": now + 3600}),
         "without a signature (alg none)": _unsigned(right),
         "signed with the provider's public key as a secret": _signed(right, _public(key)),
         "garbage": "no.such.token",
@@ -131,6 +134,7 @@ def wrong_session_tokens(secret: str, identity: str | None = None) -> list[Wrong
         WrongToken("signed by HS512", bearer(_signed(claims, secret, "HS512"))),
         changed("expired two minutes ago", iat=now - 420, exp=now - 120),
         changed("expired half a minute ago", iat=now - 330, exp=now - 30),
+        changed("valid from an hour from now (nbf)", nbf=now + 3600),
         changed("of another session type", session_type="http"),
         changed("without a session type", session_type=None),
         changed("without a subject", sub=None),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Protocol
+import textwrap
+from hashlib import blake2s
+from typing import Any
 
 import yaml
+from requests import PreparedRequest, Response
 from robot.api.deco import keyword, library
 
 from EnvironmentLibrary import context
@@ -13,17 +15,8 @@ from environments.config import ROOT
 from GoldenLibrary.matching import first_difference
 
 GOLDENS = ROOT / "resources" / "goldens"
-
-
-class Answer(Protocol):
-    """What is needed of a response of RequestsLibrary."""
-
-    status_code: int
-    headers: Any
-    text: str
-
-    def json(self) -> Any:
-        """The body as JSON."""
+MOST_KEPT = 2000  # characters of a request, and of a body that is no JSON, in the file that is left
+MOST_SAID = 120  # characters of a question in a message
 
 
 @library(scope="GLOBAL", auto_keywords=False, doc_format="MARKDOWN")
@@ -39,7 +32,7 @@ class GoldenLibrary:
     """
 
     @keyword
-    def answer_should_be_as_recorded(self, answer: Answer, golden: str) -> None:
+    def answer_should_be_as_recorded(self, answer: Response, golden: str) -> None:
         """Compare status, content type and body with the recorded answer.
 
         Args:
@@ -49,14 +42,14 @@ class GoldenLibrary:
         given = _as_recorded(answer)
         file = GOLDENS / f"{golden}.yaml"
         if not file.is_file():
-            raise AssertionError(f"'{golden}' is not recorded; the answer is in {_leave(golden, given)}")
+            raise AssertionError(f"'{golden}' is not recorded; {_leave(golden, answer, given)}")
         recorded = yaml.safe_load(file.read_text(encoding="utf-8"))
         difference = first_difference(recorded, given, golden)
         if difference is not None:
-            raise AssertionError(f"{difference}; the whole answer is in {_leave(golden, given)}")
+            raise AssertionError(f"{difference}; {_leave(golden, answer, given)}")
 
 
-def _as_recorded(answer: Answer) -> dict[str, Any]:
+def _as_recorded(answer: Response) -> dict[str, Any]:
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     try:
         body: Any = answer.json()
@@ -65,8 +58,29 @@ def _as_recorded(answer: Answer) -> dict[str, Any]:
     return {"status": answer.status_code, "content_type": kind, "body": body}
 
 
-def _leave(golden: str, given: dict[str, Any]) -> Path:
-    file = context.results() / "evidence" / f"{golden.replace('/', '-')}.yaml"
+def _leave(golden: str, answer: Response, given: dict[str, Any]) -> str:
+    """Write down what was asked and answered; say what was asked and where it stands.
+
+    Each question has a file of its own; one that is asked again and again leaves the last answer.
+    """
+    asked = _asked(answer.request)
+    digest = blake2s(repr(asked).encode(), digest_size=3).hexdigest()
+    file = context.results() / "evidence" / f"{golden.replace('/', '-')}-{digest}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
-    return file
+    content = {"asked": asked, "answered": {**given, "body": _cut(given["body"])}}
+    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
+    question = asked.get("body", asked["request"])
+    return f"asked {textwrap.shorten(question, MOST_SAID)}; question and answer: {file.relative_to(context.results())}"
+
+
+def _asked(request: PreparedRequest) -> dict[str, Any]:
+    body = request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else request.body
+    asked = {"request": f"{request.method} {request.url}"}
+    return asked if body is None else {**asked, "body": _cut(body)}
+
+
+def _cut(body: Any) -> Any:
+    """Leave the beginning of a long text."""
+    if not isinstance(body, str) or len(body) <= MOST_KEPT:
+        return body
+    return f"{body[:MOST_KEPT]}... ({len(body)} characters)"

@@ -52,7 +52,7 @@ def test_every_wrong_token_is_refused_on_every_call(system):
     system()
     tried = library.wrong_tokens_are_tried_on_every_data_call()
     library.each_should_have_been_refused_as(tried, "UNAUTHENTICATED")
-    assert len(tried.answers) == 9 * 25
+    assert len(tried.answers) == 9 * 26
     about = library.wrong_tokens_are_tried_on_every_call_about_data()
     library.each_should_have_been_refused_as(about, "UNAUTHENTICATED")
     assert {answer.status for answer in about.right} == {"OK"}
@@ -85,7 +85,7 @@ def test_another_status_is_seen(system):
 
     system(Wrong)
     tried = library.wrong_tokens_are_tried_on_every_data_call()
-    with pytest.raises(AssertionError, match=r"225 of 225 calls were not refused .* UNKNOWN \("):
+    with pytest.raises(AssertionError, match=r"234 of 234 calls were not refused .* UNKNOWN \("):
         library.each_should_have_been_refused_as(tried, "UNAUTHENTICATED")
 
 
@@ -107,7 +107,7 @@ def test_wrong_identity_tokens_that_are_taken_are_seen(system):
     system()
     answers = library.wrong_identity_tokens_are_handed_over()
     assert [answer.token for answer in answers if answer.status == "UNAUTHENTICATED"] == ["empty"]
-    with pytest.raises(AssertionError, match=r"7 of 8 calls .* Handshake with signed by another key: served"):
+    with pytest.raises(AssertionError, match=r"9 of 10 calls .* Handshake with signed by another key: served"):
         library.each_should_have_been_refused_as(answers, "UNAUTHENTICATED")
 
 
@@ -119,4 +119,4 @@ def test_without_an_identity_provider_there_is_no_handshake_to_try(system, monke
     monkeypatch.setattr(admission, "addresses", lambda: replace(where, identity=None))
     with pytest.raises(LookupError, match="names no identity provider"):
         library.session_is_opened_by_handshake()
-    assert len(library.wrong_tokens_are_tried_on_every_data_call().answers) == 9 * 24
+    assert len(library.wrong_tokens_are_tried_on_every_data_call().answers) == 9 * 25

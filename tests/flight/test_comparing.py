@@ -47,6 +47,15 @@ def test_instants_are_the_same_as_numbers_of_any_unit_and_as_text():
     assert "column 't', row 0" in told(a, pa.table({"t": ["1970-01-01T00:00:01.000001+00:00", None]}))
 
 
+def test_instants_that_both_sides_write_as_text_are_the_same_in_any_writing_of_them():
+    a, b = pa.table({"t": ["1970-01-01T00:00:01.000070+00:00"]}), pa.table({"t": ["1970-01-01T02:00:01.00007+02:00"]})
+    assert difference(a, b) is None
+    later = pa.table({"t": ["1970-01-01T00:00:01.000071+00:00"]})
+    assert "01.000070+00:00 in Flight, 1970-01-01T00:00:01.000071+00:00 in HTTP" in told(a, later)
+    beside_words = [pa.table({"t": [*table["t"].to_pylist(), "soon"]}) for table in (a, b)]
+    assert "row 0" in told(*beside_words)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -8,6 +8,7 @@ from pyarrow import flight
 
 from FlightLibrary import FlightLibrary
 from FlightLibrary.crowd import Crowd, Guest
+from FlightLibrary.keywords import crowds
 from FlightLibrary.keywords.crowds import BesideSlow
 from FlightLibrary.streams import Stream, recovered_after
 from measurement.verdicts import Inconclusive
@@ -151,6 +152,13 @@ def test_streams_that_do_not_come_back_are_seen(slowly):
     slowly.how = ""
 
 
+def test_a_stage_that_could_not_be_set_settles_nothing(slowly, monkeypatch):
+    monkeypatch.setattr(crowds, "PATIENCE", timedelta(seconds=0.3))
+    streams = library.streams_are_kept_going(QUERY, 2)
+    with pytest.raises(Inconclusive, match=r"open, 3 wanted .*; so far [1-9]\d* were whole, none refused"):
+        library.streams_should_be_open(streams, 3)
+
+
 def stream(begun, ended, status="OK"):
     return Stream(begun, ended, 5, status, "gone", None)
 
@@ -172,6 +180,19 @@ def test_prompt_clients_are_asked_beside_slow_and_vanished_ones(system, said):
     assert len(beside.seconds) > 10
     library.others_should_not_have_been_slowed_to(beside, timedelta(seconds=2))
     library.as_many_streams_should_be_served_as_before("{ users { id } }", 4)
+
+
+def test_readers_whose_answers_do_not_begin_settle_nothing(system, monkeypatch):
+    class Ponders(TinyFlight):
+        def batches(self, table):
+            if table.num_rows > 5:
+                threading.Event().wait(1.5)
+            yield from table.to_batches()
+
+    monkeypatch.setattr(crowds, "PATIENCE", timedelta(seconds=1))
+    system(Ponders)
+    with pytest.raises(Inconclusive, match="not all slow readers had a first batch within 1 s"):
+        library.readers_are_slow_and_vanish(QUERY, 2, timedelta(seconds=0.2), "{ users(limit: 5) { id } }")
 
 
 def test_places_that_vanished_readers_keep_are_seen(system):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from pyarrow import flight
 
 from FlightLibrary import FlightLibrary
 from FlightLibrary.errors import FlightFailure
@@ -151,6 +152,27 @@ def test_other_rows_are_seen(system, kind, message):
     pairs = library.the_same_is_asked_over_flight_and_http("{ users { id name visits bio } }")
     with pytest.raises(AssertionError, match=message):
         library.both_should_have_the_same_rows(pairs)
+
+
+class Refusing(TinyFlight):
+    def do_get(self, context, ticket):
+        if b"bio" in ticket.ticket:
+            raise flight.FlightInternalError("number out of range")
+        return super().do_get(context, ticket)
+
+
+def test_each_query_that_differs_or_is_refused_is_told(system):
+    system(Refusing, over=DropsOne())
+    pairs = library.the_same_is_asked_over_flight_and_http("{ users { id } }", "{ users { bio } }", "{ users { n } }")
+    with pytest.raises(AssertionError) as error:
+        library.both_should_have_the_same_rows(pairs)
+    first, second, third = str(error.value).splitlines()
+    assert first == "Flight and HTTP differ in { users { id } }: 1999 rows in Flight, 2000 in HTTP"
+    assert second == "Flight and HTTP differ in { users { bio } }: Flight: INTERNAL: number out of range"
+    assert "Flight: INVALID_ARGUMENT: " in third
+    assert "; HTTP: HTTP 200: " in third
+    with pytest.raises(Inconclusive, match="hold no nulls"):  # what was refused was not compared
+        library.compared_values_should_include(pairs, "nulls")
 
 
 def test_timestamps_are_compared_to_the_microsecond(system):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from typing import NamedTuple
+
 import psycopg2
 import pyarrow as pa
 import pytest
@@ -90,6 +93,16 @@ def test_an_upload_is_stored_and_taken_away_again(storing):
     assert upload.stored() == 0
 
 
+class TakesNone(Storing):
+    allowed = ()
+
+
+def test_an_upload_that_is_refused_is_told_with_what_the_server_said(storing):
+    storing(TakesNone)
+    with pytest.raises(AssertionError, match="10 rows was refused with PERMISSION_DENIED: tb_import takes no uploads"):
+        library.uploaded_rows_should_be_stored(library.rows_are_uploaded(10))
+
+
 def test_a_row_that_is_not_stored_is_seen(storing):
     storing()
     upload = library.rows_are_uploaded(10)
@@ -102,7 +115,32 @@ def test_refused_tables_get_nothing(storing):
     storing()
     attempts = library.uploads_to_other_tables_are_tried()
     library.nothing_should_have_been_stored(attempts)
-    assert len(attempts) == 6
+    assert len(attempts) == 7
+
+
+class WritesByReading(Storing):
+    """Runs a mutation that comes in a ticket."""
+
+    def do_get(self, context, ticket):
+        if b"mutation" in ticket.ticket:
+            address = json.loads(ticket.ticket)["query"].split('email: "')[1].split('"')[0]
+            user = pa.record_batch({"name": ["by a ticket"], "email": [address]})
+            allowed, self.allowed = self.allowed, ("tb_user",)
+            self.do_put(context, flight.FlightDescriptor.for_path("tb_user"), [Chunk(user)], None)
+            self.allowed = allowed
+            return flight.RecordBatchStream(pa.table({"result": ["written"]}))
+        return super().do_get(context, ticket)
+
+
+class Chunk(NamedTuple):
+    data: pa.RecordBatch
+
+
+def test_a_ticket_that_writes_is_seen(storing):
+    storing(WritesByReading)
+    attempts = library.uploads_to_other_tables_are_tried()
+    with pytest.raises(AssertionError, match=r"1 of 7 .* a mutation in a ticket: 1 rows stored, told OK"):
+        library.nothing_should_have_been_stored(attempts)
 
 
 def test_a_table_that_takes_what_it_should_not_is_seen(storing):

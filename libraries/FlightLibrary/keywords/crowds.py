@@ -15,7 +15,7 @@ from EnvironmentLibrary import context
 from FlightLibrary.accounting import clock
 from FlightLibrary.comparing import difference
 from FlightLibrary.crowd import Crowd, gather
-from FlightLibrary.jobs import Job
+from FlightLibrary.jobs import Job, JobTooSlow
 from FlightLibrary.keywords.base import (
     addresses,
     flight_connection,
@@ -115,12 +115,22 @@ class CrowdKeywords:
 
     @keyword
     def streams_should_be_open(self, streams: Streams, at_least: int) -> None:
-        """Wait until so many streams have rows and no end at the same time."""
+        """Wait until so many streams have rows and no end at the same time.
+
+        Raises:
+            Inconclusive: there were never so many; nothing can be said of what an outage does to them.
+        """
 
         def missing() -> str | None:
             return None if streams.open >= at_least else f"{streams.open} streams are open, {at_least} wanted"
 
-        wait_until(missing, scaled(PATIENCE), "open streams", interval=0.001)
+        try:
+            wait_until(missing, scaled(PATIENCE), "open streams", interval=0.001)
+        except AssertionError as error:
+            whole = sum(stream.whole for stream in streams.seen)
+            raise Inconclusive(
+                f"{error}; so far {whole} were whole, {statuses(streams.seen) or 'none refused'}"
+            ) from None
 
     @keyword
     def streams_should_be_whole_again_within(self, streams: Streams, within: timedelta) -> None:
@@ -194,8 +204,7 @@ class CrowdKeywords:
             alone = asked_for(half)
             before = memory.most
             with ExitStack() as slow, context.timed("slow readers", "measuring"):
-                held = [slow.enter_context(job) for job in _slow_readers(query, readers)]
-                opened = sum(int(job.answer(scaled(PATIENCE))["open"]) for job in held)
+                opened = _opened([slow.enter_context(job) for job in _slow_readers(query, readers)])
                 beside = asked_for(half)
             beside += asked_for(half)  # leaving the block has killed them
         return BesideSlow(opened, beside, alone, memory.most - before)
@@ -230,6 +239,18 @@ class CrowdKeywords:
         if wrong:
             raise AssertionError(f"{len(wrong)} of {readers} streams are refused after others vanished: {wrong[0]}")
         logger.info(f"{crowd.open_at_once} streams at once were served after as many had vanished")
+
+
+def _opened(held: Sequence[Job]) -> int:
+    """Wait until all slow readers have the beginning of their answer.
+
+    Raises:
+        Inconclusive: the gateway had not begun to answer all of them in time; nothing can be asked beside them.
+    """
+    try:
+        return sum(int(job.answer(scaled(PATIENCE))["open"]) for job in held)
+    except JobTooSlow:
+        raise Inconclusive(f"not all slow readers had a first batch within {PATIENCE.seconds} s") from None
 
 
 def _slow_readers(query: str, readers: int) -> list[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,8 @@ from robot.api.deco import keyword
 
 from FlightLibrary.accounting import Reading
 from FlightLibrary.comparing import difference, normal, table_of
-from FlightLibrary.graphql_http import JsonReading
+from FlightLibrary.errors import FlightFailure
+from FlightLibrary.graphql_http import HttpFailure, JsonReading
 from FlightLibrary.keywords.base import flight_connection, http_connection, say
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
 from measurement.verdicts import Inconclusive
@@ -44,11 +45,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Pair:
-    """The answers to the same query over both transports."""
+    """The answers to the same query over both transports; one that was not answered says why instead."""
 
     query: str
-    flight: Reading
-    http: JsonReading
+    flight: Reading | str
+    http: JsonReading | str
+
+    def difference(self) -> str | None:
+        """Say where the answers differ, or who gave none; None when they hold the same."""
+        if isinstance(self.flight, str) or isinstance(self.http, str):
+            told = {"Flight": self.flight, "HTTP": self.http}
+            return "; ".join(f"{over}: {answer}" for over, answer in told.items() if isinstance(answer, str))
+        try:
+            return difference(self.flight.kept(), table_of(self.http.rows, self.flight.schema))
+        except AssertionError as error:
+            return str(error)
 
 
 class QueryingKeywords:
@@ -135,22 +146,20 @@ class QueryingKeywords:
 
     @keyword
     def the_same_is_asked_over_flight_and_http(self, *queries: str) -> list[Pair]:
-        """Ask each query with one root field over both transports."""
+        """Ask each query with one root field over both transports; one that is refused counts as a difference."""
         with flight_connection() as client, http_connection() as http:
-            return [Pair(query, client.read(GraphQLQuery(query)), http.read(query)) for query in queries]
+            return [
+                Pair(query, _or_refusal(client.read, GraphQLQuery(query)), _or_refusal(http.read, query))
+                for query in queries
+            ]
 
     @keyword
     def both_should_have_the_same_rows(self, pairs: Sequence[Pair]) -> None:
         """Demand that Flight and HTTP gave the same values in the same order, columns found by their name."""
-        for pair in pairs:
-            try:
-                found = difference(pair.flight.kept(), table_of(pair.http.rows, pair.flight.schema))
-            except AssertionError as error:
-                found = str(error)
-            if found is not None:
-                raise AssertionError(f"Flight and HTTP differ in {pair.query}: {found}")
-            logger.info(f"{pair.flight.rows} rows are the same for {pair.query}")
-        say(f"{sum(pair.flight.rows for pair in pairs)} rows of {len(pairs)} queries are the same")
+        found = [f"Flight and HTTP differ in {p.query}: {told}" for p in pairs if (told := p.difference()) is not None]
+        if found:
+            raise AssertionError("\n".join(found))
+        say(f"{sum(pair.flight.rows for pair in _answered(pairs))} rows of {len(pairs)} queries are the same")
 
     @keyword
     def compared_values_should_include(self, pairs: Sequence[Pair], *kinds: str) -> None:
@@ -163,7 +172,8 @@ class QueryingKeywords:
         Raises:
             Inconclusive: one was not; the comparison says nothing of it.
         """
-        missing = [kind for kind in kinds if not any(KINDS[kind](pair) for pair in pairs)]
+        answered = _answered(pairs)
+        missing = [kind for kind in kinds if not any(KINDS[kind](pair) for pair in answered)]
         if missing:
             raise Inconclusive(f"the compared answers hold no {', no '.join(missing)}")
 
@@ -174,21 +184,50 @@ class QueryingKeywords:
         return Answer(ticket, reading)
 
 
+Asked = TypeVar("Asked")
+Came = TypeVar("Came")
+
+
+def _or_refusal(read: Callable[[Asked], Came], what: Asked) -> Came | str:
+    try:
+        return read(what)
+    except (FlightFailure, HttpFailure) as failure:
+        return str(failure)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """A pair of answers that are both there."""
+
+    flight: Reading
+    http: JsonReading
+
+
+def _answered(pairs: Sequence[Pair]) -> list[_Answered]:
+    return [
+        _Answered(pair.flight, pair.http)
+        for pair in pairs
+        if not isinstance(pair.flight, str) and not isinstance(pair.http, str)
+    ]
+
+
 def _in_a_line(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name}: {field.type}" for field in schema)
 
 
-def _any_column(kind: Callable[[pa.DataType], bool], holds: Callable[[pa.ChunkedArray], Any]) -> Callable[[Pair], bool]:
+def _any_column(
+    kind: Callable[[pa.DataType], bool], holds: Callable[[pa.ChunkedArray], Any]
+) -> Callable[[_Answered], bool]:
     """Return a test of an answer: whether some column of a kind of type holds something."""
 
-    def test(pair: Pair) -> bool:
+    def test(pair: _Answered) -> bool:
         columns = [normal(column) for column in pair.flight.kept().columns if kind(column.type)]
         return any(pc.any(holds(column)).as_py() for column in columns)
 
     return test
 
 
-KINDS: dict[str, Callable[[Pair], bool]] = {
+KINDS: dict[str, Callable[[_Answered], bool]] = {
     "nulls": _any_column(lambda _: True, pc.is_null),
     "unicode": _any_column(pa.types.is_string, lambda column: pc.match_substring_regex(column, r"[^\x00-\x7f]")),
     "big integers": _any_column(pa.types.is_integer, lambda column: pc.greater(pc.abs(column), 2**53)),

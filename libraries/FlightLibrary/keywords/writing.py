@@ -9,19 +9,20 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 from psycopg2 import sql
-from robot.api import logger
 from robot.api.deco import keyword
 
 from FlightLibrary.calls import OK
 from FlightLibrary.comparing import difference
 from FlightLibrary.errors import FlightFailure
 from FlightLibrary.keywords.base import addresses, as_owner, flight_connection, on_test_end, say
+from FlightLibrary.tickets import GraphQLQuery
 from PostgresLibrary.sessions import rows, value
 from TemporalLibrary.core import always
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("amount", pa.float64())])
 ROWS_A_BATCH = 1000
 MISTAKES = frozenset({"INVALID_ARGUMENT", "ALREADY_EXISTS", "FAILED_PRECONDITION"})
+NOT_BY_READING = frozenset({"INVALID_ARGUMENT", "PERMISSION_DENIED", "UNIMPLEMENTED"})
 """What a client's mistake in the rows may be called."""
 CUT_SECONDS = 1.0  # deadline of an upload that never ends
 WATCHED_SECONDS = 1.0  # after it, nothing of it may be stored
@@ -35,11 +36,13 @@ class Import:
 
     Attributes:
         first: the first id.
-        left: rows found in the table when the test looked.
+        left: rows found in the table when the test looked, or that it uploaded.
+        refused: with what the server refused them; "": it took them.
     """
 
     first: int = field(default_factory=lambda: random.randrange(1, _SOMEWHERE // 1_000_000) * 1_000_000)
     left: int = 0
+    refused: str = ""
 
     def __post_init__(self) -> None:
         on_test_end(self.delete)
@@ -91,20 +94,17 @@ class WritingKeywords:
 
     @keyword
     def rows_are_uploaded(self, number: int) -> Import:
-        """Upload so many rows, in batches of 1 000, into the table that takes uploads.
-
-        Raises:
-            FlightFailure: the upload was refused.
-        """
+        """Upload so many rows, in batches of 1 000, into the table that takes uploads; a refusal is told later."""
         upload = Import()
         data = pa.Table.from_batches([upload.batch(number)]).to_batches(max_chunksize=ROWS_A_BATCH)
-        with flight_connection() as client:
-            logger.info(f"the server said: {client.upload(addresses().upload_table, data)}")
-        return replace(upload, left=number)
+        status, message = _upload(addresses().upload_table, data)
+        return replace(upload, left=number, refused="" if status == OK else f"{status}: {message}")
 
     @keyword
     def uploaded_rows_should_be_stored(self, upload: Import) -> None:
         """Demand every value of every uploaded row in PostgreSQL."""
+        if upload.refused:
+            raise AssertionError(f"an upload of {upload.left} rows was refused with {upload.refused}")
         found = difference(upload.table(), pa.Table.from_batches([upload.batch(upload.left)]), ("the table", "upload"))
         if found is not None:
             raise AssertionError(f"what is stored is not what was uploaded: {found}")
@@ -112,7 +112,10 @@ class WritingKeywords:
 
     @keyword
     def uploads_to_other_tables_are_tried(self) -> list[Attempt]:
-        """Upload a row that fits to a table that takes no uploads, and to names that are none."""
+        """Upload a row that fits to a table that takes no uploads, and to names that are none.
+
+        A mutation in a ticket is tried too: reading must not write.
+        """
         upload = Import()
         allowed = addresses().upload_table
         others = (
@@ -125,6 +128,7 @@ class WritingKeywords:
         denied = frozenset({"PERMISSION_DENIED"})
         return [
             _to_users(denied),
+            _by_reading(),
             *(_import(f"table {name}", upload, [upload.batch(1)], denied, name) for name in others),
         ]
 
@@ -185,13 +189,23 @@ def _import(
 
 def _to_users(expected: frozenset[str]) -> Attempt:
     """Try to upload a user: a row that fits, to a table that takes none."""
-    marker = f"upload-{random.randrange(1 << 60)}@example.org"
-    on_test_end(_delete_users, marker)
+    marker = _marker()
     user = pa.record_batch({"name": ["uploaded"], "email": [marker]})
     status, message = _upload("tb_user", [user])
-    with as_owner() as session:
-        left = int(value(session, "SELECT count(*) FROM tb_user WHERE email = %s", (marker,)))
-    return Attempt("table tb_user", expected, status, message, left)
+    return Attempt("table tb_user", expected, status, message, _users(marker))
+
+
+def _by_reading() -> Attempt:
+    """Try to write by a ticket, which is there to read."""
+    marker = _marker()
+    mutation = f'mutation {{ createUser(name: "by a ticket", email: "{marker}") {{ id }} }}'
+    status, message = OK, ""
+    with flight_connection() as client:
+        try:
+            client.read(GraphQLQuery(mutation))
+        except FlightFailure as failure:
+            status, message = failure.status, failure.message
+    return Attempt("a mutation in a ticket", NOT_BY_READING, status, message, _users(marker))
 
 
 def _stored_later(upload: Import) -> int:
@@ -215,6 +229,18 @@ def _upload(
         except FlightFailure as failure:
             return failure.status, failure.message
     return OK, ""
+
+
+def _marker() -> str:
+    """Return an address by which a user of this test is told from all others, and is removed at its end."""
+    marker = f"upload-{random.randrange(1 << 60)}@example.org"
+    on_test_end(_delete_users, marker)
+    return marker
+
+
+def _users(marker: str) -> int:
+    with as_owner() as session:
+        return int(value(session, "SELECT count(*) FROM tb_user WHERE email = %s", (marker,)))
 
 
 def _delete_users(marker: str) -> None:
