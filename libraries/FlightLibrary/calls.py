@@ -49,17 +49,6 @@ def data_calls(view: str, table: str, batch: pa.RecordBatch) -> Mapping[str, Cal
     }
 
 
-def other_calls(view: str) -> Mapping[str, Call]:
-    """Return the calls that tell about data, by name."""
-    ticket = OptimizedView(view)
-    return {
-        "ListFlights": lambda client: client.flights(),
-        "GetFlightInfo": lambda client: client.flight_info(ticket, in_path=True),
-        "GetSchema": lambda client: client.schema(ticket, in_path=True),
-        "ListActions": lambda client: client.actions(),
-    }
-
-
 def told(client: FlightConnection, token: str, name: str, call: Call) -> Told:
     """Make a call and say what it answered."""
     try:

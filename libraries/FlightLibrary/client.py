@@ -6,7 +6,7 @@ A connection is one TCP connection: two in the same process share none, so that 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -16,29 +16,33 @@ from pyarrow import flight
 from FlightLibrary.accounting import Reading, account, batches_of, clock
 from FlightLibrary.errors import RAISED, failure_of, told
 from FlightLibrary.tickets import Ticket, encode
-from FlightLibrary.tokens import bearer
+from FlightLibrary.tokens import LIFETIME_SECONDS, bearer
 
 # Columns lie in gRPC's messages as they came, at any address; Arrow would warn of that on the console at each grouping.
 os.environ.setdefault("ACERO_ALIGNMENT_HANDLING", "ignore")
 
 DEADLINE_SECONDS = 30.0
+RENEWED_AFTER_SECONDS = LIFETIME_SECONDS / 2
 _OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 
 
 class FlightConnection:
     """One client on one connection. All methods raise `FlightFailure` for a call that failed."""
 
-    def __init__(self, address: str, token: str | None, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self, address: str, token: str | Callable[[], str] | None, *, deadline_seconds: float = DEADLINE_SECONDS
+    ) -> None:
         """Prepare; the first call connects.
 
         Args:
             address: such as `grpc://127.0.0.1:50051`.
-            token: of the session; None: calls go without one.
+            token: of the session, or what mints one: then it is renewed before it expires; None: calls go without one.
             deadline_seconds: of each call, reading its answer included.
         """
         self.address = address
         self.deadline_seconds = deadline_seconds
-        self.authorize(None if token is None else bearer(token))
+        self._mint, self._renew_at = (token if callable(token) else None), clock()
+        self.authorize(None if token is None or callable(token) else bearer(token))
         with told():
             self._client = flight.connect(address, generic_options=_OWN_CONNECTION)
 
@@ -66,6 +70,7 @@ class FlightConnection:
             deadline_seconds: instead of that of the connection.
         """
         begin = clock()
+        self._renew_token()
         options = self._usual if deadline_seconds is None else self._options(deadline_seconds)
         try:  # what is timed does without `told`, which costs as much as all the counting
             reader = self._client.do_get(_ticket(ticket), options)
@@ -163,7 +168,13 @@ class FlightConnection:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _renew_token(self) -> None:
+        if self._mint is not None and clock() >= self._renew_at:
+            self._renew_at = clock() + RENEWED_AFTER_SECONDS
+            self.authorize(bearer(self._mint()))
+
     def _options(self, deadline_seconds: float | None = None) -> flight.FlightCallOptions:
+        self._renew_token()
         return flight.FlightCallOptions(timeout=deadline_seconds or self.deadline_seconds, headers=self._headers)
 
 

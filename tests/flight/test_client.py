@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from FlightLibrary.client import FlightConnection
+from FlightLibrary.client import RENEWED_AFTER_SECONDS, FlightConnection
 from FlightLibrary.errors import FlightFailure
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView
+from FlightLibrary.tokens import session_token
 from tests.flight.tiny import SECRET, Gateway, TinyFlight
 
 ALL = GraphQLQuery("{ users { id name visits } }")
@@ -83,6 +84,26 @@ def test_the_handshake_gives_the_token_that_calls_go_with(flight_server):
         assert status_of(client.read, ALL) == "UNAUTHENTICATED"
         assert client.log_in("an identity").count(".") == 2
         assert client.read(ALL).rows == 2000
+
+
+def test_a_token_is_renewed_before_it_expires_and_not_for_every_call(flight_server, monkeypatch):
+    minted = []
+
+    def mint():
+        minted.append(session_token(SECRET))
+        return minted[-1]
+
+    now = [1000.0]
+    monkeypatch.setattr("FlightLibrary.client.clock", lambda: now[0])
+    with FlightConnection(flight_server.address, mint) as client:
+        for _ in range(3):
+            client.read(ALL)
+            client.flights()
+        assert len(minted) == 1
+        now[0] += RENEWED_AFTER_SECONDS
+        assert client.read(ALL).rows == 2000
+        client.flights()
+        assert len(minted) == 2
 
 
 def test_a_refused_handshake_is_told_as_such(flight_server):

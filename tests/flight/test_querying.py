@@ -74,8 +74,7 @@ def test_a_right_answer_passes(system):
     answer = library.rows_are_queried_over_flight(QUERY)
     library.result_should_have_columns(answer, **TYPES)
     library.result_should_have_rows(answer, 1000, 1000)
-    library.batches_should_have_at_most(answer, 10_000)
-    library.announced_schema_should_be_that_of(answer)
+    library.each_view_should_announce_the_schema_of_its_rows()
     assert "1000 rows in 1 batches" in system.said[0]
 
 
@@ -101,30 +100,28 @@ def test_wrong_columns_and_types_are_seen(system):
         library.result_should_have_columns(answer, id="string", visits="int64")
 
 
-class OneBatch(TinyFlight):
-    def batches(self, table):
-        yield from table.to_batches(max_chunksize=1_000_000)
-
-
-def test_too_large_batches_are_seen(system):
-    system(OneBatch, over=Gateway(20_000))
-    answer = library.rows_are_queried_over_flight("{ users { id } }")
-    with pytest.raises(AssertionError, match="a batch has 20000 rows, at most 10000"):
-        library.batches_should_have_at_most(answer, 10_000)
-
-
 class OtherSchema(TinyFlight):
     def get_flight_info(self, context, descriptor):
-        from pyarrow import flight
-
         return flight.FlightInfo(pa.schema([("data", pa.string())]), descriptor, [], -1, -1)
 
 
 def test_a_schema_that_is_not_that_of_the_answer_is_seen(system):
     system(OtherSchema)
-    answer = library.view_is_read_over_flight("va_users", limit=5)
-    with pytest.raises(AssertionError, match="GetFlightInfo tells data: string, came id: string"):
-        library.announced_schema_should_be_that_of(answer)
+    with pytest.raises(AssertionError, match="va_users: GetFlightInfo tells data: string, came id: string"):
+        library.each_view_should_announce_the_schema_of_its_rows()
+    system(OtherSchema, capabilities=frozenset({"graphql_flight"}))
+    library.each_view_should_announce_the_schema_of_its_rows()
+
+
+class Nowhere(TinyFlight):
+    def get_flight_info(self, context, descriptor):
+        return flight.FlightInfo(super().get_flight_info(context, descriptor).schema, descriptor, [], -1, -1)
+
+
+def test_a_view_that_is_said_to_be_nowhere_is_seen(system):
+    system(Nowhere)
+    with pytest.raises(AssertionError, match="va_users: GetFlightInfo names 0 endpoints, expected one"):
+        library.each_view_should_announce_the_schema_of_its_rows()
 
 
 def test_the_same_rows_pass(system):

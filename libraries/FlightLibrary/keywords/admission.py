@@ -69,11 +69,6 @@ class AdmissionKeywords:
         return _tried(calls.data_calls(where.views[0], where.upload_table, upload.batch(1)), upload)
 
     @keyword
-    def wrong_tokens_are_tried_on_every_call_about_data(self) -> Tried:
-        """Make every call that tells about data (flights, schemas, actions) with every wrong token."""
-        return _tried(calls.other_calls(addresses().views[0]), Import())
-
-    @keyword
     def each_should_have_been_refused_as(self, tried: Tried | Sequence[Told], status: str) -> None:
         """Demand this gRPC status of every call with every wrong token.
 

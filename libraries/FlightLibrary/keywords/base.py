@@ -59,8 +59,8 @@ def right_token(scopes: Sequence[str] = ()) -> str:
 
 
 def flight_connection(token: str | None = None, *, deadline_seconds: float = DEADLINE_SECONDS) -> FlightConnection:
-    """Return a new Flight client, with a right token unless another is given; the caller closes it."""
-    return FlightConnection(addresses().flight, token or right_token(), deadline_seconds=scaled(deadline_seconds))
+    """Return a new Flight client, whose tokens are right unless another is given; the caller closes it."""
+    return FlightConnection(addresses().flight, token or right_token, deadline_seconds=scaled(deadline_seconds))
 
 
 def http_connection(*, deadline_seconds: float = DEADLINE_SECONDS) -> HttpConnection:

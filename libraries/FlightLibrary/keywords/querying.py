@@ -12,10 +12,11 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from FlightLibrary.accounting import Reading
+from FlightLibrary.client import FlightConnection
 from FlightLibrary.comparing import difference, normal, table_of
 from FlightLibrary.errors import FlightFailure
 from FlightLibrary.graphql_http import HttpFailure, JsonReading
-from FlightLibrary.keywords.base import flight_connection, http_connection, say
+from FlightLibrary.keywords.base import addresses, declares, flight_connection, http_connection, say
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
 from measurement.verdicts import Inconclusive
 
@@ -62,6 +63,9 @@ class Pair:
             return str(error)
 
 
+ROWS_OF_A_VIEW = 100
+
+
 class QueryingKeywords:
     """Queries over Flight and HTTP, and what their answers must be like."""
 
@@ -76,21 +80,11 @@ class QueryingKeywords:
         Raises:
             FlightFailure: it was refused, or broke off.
         """
-        return self._answer(GraphQLQuery(query, variables))
-
-    @keyword
-    def view_is_read_over_flight(
-        self, view: str, order_by: str | None = None, limit: int | None = None, offset: int | None = None
-    ) -> Answer:
-        """Read rows of a column-oriented view over Flight to their end.
-
-        Args:
-            view: its name, such as `va_users`.
-            order_by: such as `name DESC, id`; the view's own order when left out.
-            limit: most rows.
-            offset: rows left out before them.
-        """
-        return self._answer(OptimizedView(view, order_by=order_by, limit=limit, offset=offset))
+        ticket = GraphQLQuery(query, variables)
+        with flight_connection() as client:
+            reading = client.read(ticket)
+        logger.info(f"{ticket}: {reading}; {_in_a_line(reading.schema)}")
+        return Answer(ticket, reading)
 
     @keyword
     def result_should_have_columns(self, answer: Answer, **types: str) -> None:
@@ -121,26 +115,17 @@ class QueryingKeywords:
         say(str(answer.reading))
 
     @keyword
-    def batches_should_have_at_most(self, answer: Answer, rows: int) -> None:
-        """Demand that the answer came in batches, and none had more rows."""
-        if answer.reading.largest_batch > rows:
-            raise AssertionError(f"a batch has {answer.reading.largest_batch} rows, at most {rows} expected")
-        if answer.reading.batches < -(-answer.reading.rows // rows):
-            raise AssertionError(f"{answer.reading.rows} rows came in {answer.reading.batches} batches")
+    def each_view_should_announce_the_schema_of_its_rows(self) -> None:
+        """Demand that GetFlightInfo and GetSchema tell the very schema a view's rows have, and where to get them.
 
-    @keyword
-    def announced_schema_should_be_that_of(self, answer: Answer) -> None:
-        """Demand that GetFlightInfo and GetSchema tell the very schema the answer has, and where to get it."""
+        Of the views that the environment declares; what GraphQL gives has no schema before it is asked.
+        """
+        views = addresses().views if declares("flight_views") else ()
         with flight_connection() as client:
-            info, schema = client.flight_info(answer.ticket, in_path=True), client.schema(answer.ticket, in_path=True)
-            for what, told in (("GetFlightInfo", info.schema), ("GetSchema", schema)):
-                if not told.equals(answer.reading.schema):
-                    raise AssertionError(f"{what} tells {_in_a_line(told)}, came {_in_a_line(answer.reading.schema)}")
-            if len(info.endpoints) != 1:
-                raise AssertionError(f"GetFlightInfo names {len(info.endpoints)} endpoints, expected one")
-            again = client.read(info.endpoints[0].ticket.ticket)
-        if (found := difference(again.kept(), answer.reading.kept(), ("the endpoint", "the first answer"))) is not None:
-            raise AssertionError(f"the endpoint's ticket gives another answer: {found}")
+            problems = [text for view in views if (text := _wrongly_announced(client, view)) is not None]
+        if problems:
+            raise AssertionError("; ".join(problems))
+        logger.info(f"views asked: {', '.join(views) or 'none is declared'}")
 
     # -- both transports -----------------------------------------------------------------------------------
 
@@ -177,12 +162,6 @@ class QueryingKeywords:
         if missing:
             raise Inconclusive(f"the compared answers hold no {', no '.join(missing)}")
 
-    def _answer(self, ticket: Ticket) -> Answer:
-        with flight_connection() as client:
-            reading = client.read(ticket)
-        logger.info(f"{ticket}: {reading}; {_in_a_line(reading.schema)}")
-        return Answer(ticket, reading)
-
 
 Asked = TypeVar("Asked")
 Came = TypeVar("Came")
@@ -209,6 +188,24 @@ def _answered(pairs: Sequence[Pair]) -> list[_Answered]:
         for pair in pairs
         if not isinstance(pair.flight, str) and not isinstance(pair.http, str)
     ]
+
+
+def _wrongly_announced(client: FlightConnection, view: str) -> str | None:
+    """Say what is wrong with what is told of a view before its rows are asked for."""
+    ticket = OptimizedView(view, limit=ROWS_OF_A_VIEW)
+    try:
+        came, info = client.read(ticket), client.flight_info(ticket, in_path=True)
+        told = {"GetFlightInfo": info.schema, "GetSchema": client.schema(ticket, in_path=True)}
+        for what, schema in told.items():
+            if not schema.equals(came.schema):
+                return f"{view}: {what} tells {_in_a_line(schema)}, came {_in_a_line(came.schema)}"
+        if len(info.endpoints) != 1:
+            return f"{view}: GetFlightInfo names {len(info.endpoints)} endpoints, expected one"
+        again = client.read(info.endpoints[0].ticket.ticket)
+    except FlightFailure as failure:
+        return f"{view}: {failure}"
+    found = difference(again.kept(), came.kept(), ("the endpoint", "the first answer"))
+    return None if found is None else f"{view}: the endpoint's ticket gives another answer: {found}"
 
 
 def _in_a_line(schema: pa.Schema) -> str:
