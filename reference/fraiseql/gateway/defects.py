@@ -58,6 +58,14 @@ class Defect(NamedDefect):
         "errors-as-empty",
         "A query that fails is answered with no rows and status 200.",
     )
+    DIRECTIVES_IGNORED = (
+        "directives-ignored",
+        "@skip and @include are read where fields of rows are collected, and not for what an operation begins with.",
+    )
+    INLINE_FRAGMENTS_LOST = (
+        "inline-fragments-lost",
+        "Fragments are put in by their names: those without one are left out.",
+    )
     ANY_CONTENT_TYPE = (
         "any-content-type",
         "What a body is said to be is not looked at: a form of another site may send a mutation.",
@@ -98,6 +106,10 @@ class Defect(NamedDefect):
         "readiness-lies",
         "The page of readiness says that the program runs, and does not ask the database.",
     )
+    PAGES_WAIT = (
+        "pages-wait",
+        "Health and readiness ask the database without a deadline, and wait with it when it does not answer.",
+    )
     METRICS_STAND_STILL = (
         "metrics-stand-still",
         "The metrics are there, and nobody counts.",
@@ -112,13 +124,13 @@ class Defect(NamedDefect):
         "accepts-expired",
         "A session token is good for ever: its end is not looked at.",
     )
+    ACCEPTS_NOT_YET_VALID = (
+        "accepts-not-yet-valid",
+        "Of the times of a token only its end is looked at.",
+    )
     ACCEPTS_ANY_SIGNATURE = (
         "accepts-any-signature",
         "The claims of a token are read, and its signature is not compared.",
-    )
-    METADATA_WITHOUT_TOKEN = (
-        "metadata-without-token",
-        "Only calls that move data ask for a token: who has none may list and describe all there is.",
     )
     DROPS_LAST_BATCH = (
         "drops-last-batch",

@@ -12,6 +12,7 @@ import jwt
 import psutil
 import pyarrow.flight as fl
 import pytest
+import requests
 
 from environments.embedded.ports import HOST
 from reference.fraiseql.gateway.defects import Defect
@@ -99,6 +100,18 @@ def errors_as_empty(gateway, postgres):
     return [invalid, failing.status_code == 200 and failing.json() == {"data": {"users": []}}]
 
 
+def directives_ignored(gateway, postgres):
+    query = 'mutation { createUser(name: "skipped", email: "skipped@example.org") @skip(if: true) { name } }'
+    answer = gateway.data(query)
+    stored = postgres.value("SELECT count(*) FROM tb_user WHERE email = 'skipped@example.org'")
+    postgres.run("DELETE FROM tb_user WHERE email = 'skipped@example.org'")
+    return [answer != {}, stored != 0]
+
+
+def inline_fragments_lost(gateway, _):
+    return gateway.data("{ users(limit: 1) { email ... on User { name } } }")["users"] != [FIRST]
+
+
 def any_content_type(gateway, _):
     body = '{"query": "{ __typename }"}'
     return gateway.send(data=body, headers={"Content-Type": "text/plain"}).status_code != 415
@@ -146,6 +159,8 @@ WRONG = {
     Defect.WRONG_STATUS: wrong_status,
     Defect.GET_MUTATES: get_mutates,
     Defect.ERRORS_AS_EMPTY: errors_as_empty,
+    Defect.DIRECTIVES_IGNORED: directives_ignored,
+    Defect.INLINE_FRAGMENTS_LOST: inline_fragments_lost,
     Defect.ANY_CONTENT_TYPE: any_content_type,
     Defect.NO_BODY_LIMIT: no_body_limit,
     Defect.STALLS_A_SECOND: stalls_a_second,
@@ -161,7 +176,7 @@ def shown(defect, gateway, postgres):
 
 
 def test_every_one_is_shown_here():
-    alone = {*CACHES, Defect.HEALTH_LIES, Defect.READINESS_LIES}
+    alone = {*CACHES, Defect.HEALTH_LIES, Defect.READINESS_LIES, Defect.PAGES_WAIT}
     ours = {defect for defect in Defect if parts_with(defect) != Parts()}
     assert {*WRONG, *alone} == ours
     assert all(defect.why.endswith(".") for defect in Defect)
@@ -218,3 +233,11 @@ def test_pages_can_lie(start, defect):
     assert told(gateway.post("{ users { id } }")) == (503, "SERVICE_UNAVAILABLE")
     assert gateway.get("/health").status_code == (200 if defect is Defect.HEALTH_LIES else 503)
     assert gateway.get("/readiness").status_code == (200 if defect is Defect.READINESS_LIES else 503)
+
+
+@pytest.mark.parametrize("path", ["/health", "/readiness"])
+def test_pages_can_wait(start, path):
+    gateway = start("--defect", Defect.PAGES_WAIT.value, database="postgres://nobody@127.0.0.1:1/none")
+    until(lambda: gateway.get("/metrics").status_code, "the gateway to answer", 30)
+    with pytest.raises(requests.Timeout):
+        gateway.session.get(f"{gateway.url}{path}", timeout=3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from reference.fraiseql.gateway.metrics import Metrics
 from reference.fraiseql.gateway.web.pages import Pages
 
@@ -20,6 +22,20 @@ class ReadyPages(Pages):
     async def ready(self) -> bool:
         """See `Pages.ready`."""
         return True
+
+
+class WaitingPages(Pages):
+    """Says something when the database does."""
+
+    async def healthy(self) -> bool:
+        """See `Pages.healthy`."""
+        if not await self._database.answers():
+            await asyncio.Event().wait()
+        return True
+
+    async def ready(self) -> bool:
+        """See `Pages.ready`."""
+        return await self.healthy()
 
 
 class StandingMetrics(Metrics):

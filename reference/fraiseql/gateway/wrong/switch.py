@@ -18,6 +18,8 @@ _CHANGED: dict[Defect, Parts] = {
     Defect.WRONG_STATUS: Parts(graphql=web.BlamingItself),
     Defect.GET_MUTATES: Parts(reader=web.TrustingReader),
     Defect.ERRORS_AS_EMPTY: Parts(graphql=web.SwallowingErrors),
+    Defect.DIRECTIVES_IGNORED: Parts(graphql=web.WithoutDirectives),
+    Defect.INLINE_FRAGMENTS_LOST: Parts(graphql=web.WithoutInlineFragments),
     Defect.ANY_CONTENT_TYPE: Parts(reader=web.CarelessReader),
     Defect.NO_BODY_LIMIT: Parts(reader=web.BoundlessReader),
     Defect.STALLS_A_SECOND: Parts(graphql=web.Stalling),
@@ -28,6 +30,7 @@ _CHANGED: dict[Defect, Parts] = {
     Defect.NEEDS_THE_CACHE: Parts(cache=web.IndispensableCache),
     Defect.HEALTH_LIES: Parts(pages=pages.HealthyPages),
     Defect.READINESS_LIES: Parts(pages=pages.ReadyPages),
+    Defect.PAGES_WAIT: Parts(pages=pages.WaitingPages),
     Defect.METRICS_STAND_STILL: Parts(metrics=pages.StandingMetrics),
 }
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
+from graphql import REMOVE, GraphQLError, Visitor, VisitorAction, parse, print_ast, visit
 from starlette.types import Receive, Scope, Send
 
 from reference.fraiseql.gateway.planner import Plan
@@ -20,6 +23,7 @@ from reference.fraiseql.gateway.web.responses import respond
 _STALLS_EACH = 500  # requests
 _STALL_SECONDS = 1.0
 _BLIND_SECONDS = 5.0
+_DIRECTIVE = re.compile(r"@(?:skip|include)\([^)]*\)")
 
 
 class WithoutLastRow(Rows):
@@ -66,6 +70,31 @@ class FirstVariables(GraphQL):
         if asked.query not in self._plans:
             self._plans[asked.query] = super().planned(asked)
         return self._plans[asked.query]
+
+
+class WithoutDirectives(GraphQL):
+    """Runs what a directive leaves out."""
+
+    def planned(self, asked: Asked) -> Plan:
+        """See `GraphQL.planned`."""
+        return super().planned(replace(asked, query=_DIRECTIVE.sub("", asked.query)))
+
+
+class WithoutInlineFragments(GraphQL):
+    """Leaves out what stands in fragments without a name."""
+
+    def planned(self, asked: Asked) -> Plan:
+        """See `GraphQL.planned`."""
+        try:
+            document = visit(parse(asked.query), _DropInlineFragments())
+        except GraphQLError:
+            return super().planned(asked)  # which says what is wrong with it
+        return super().planned(replace(asked, query=print_ast(document)))
+
+
+class _DropInlineFragments(Visitor):
+    def enter_inline_fragment(self, *_: object) -> VisitorAction:
+        return REMOVE
 
 
 class Hoarding(GraphQL):

@@ -9,8 +9,8 @@ from reference.fraiseql.gateway.flight.wrong import answering, entering, sending
 _CHANGED: dict[Defect, Parts] = {
     Defect.ACCEPTS_UNSIGNED: Parts(tokens=entering.UnsignedTokens),
     Defect.ACCEPTS_EXPIRED: Parts(tokens=entering.LastingTokens),
+    Defect.ACCEPTS_NOT_YET_VALID: Parts(tokens=entering.EarlyTokens),
     Defect.ACCEPTS_ANY_SIGNATURE: Parts(tokens=entering.BelievedTokens),
-    Defect.METADATA_WITHOUT_TOKEN: Parts(calls=entering.OpenMetadata),
     Defect.REFUSES_THE_51ST: Parts(slots=entering.FiftySlots),
     Defect.DIES_ON_OVERSIZED_TICKET: Parts(decode=lambda: entering.dying),
     Defect.HANGS_AFTER_BAD_TICKET: Parts(decode=entering.HangingDecoder),
