@@ -11,6 +11,8 @@ from proof.manifest import Defect
 
 CANARY = "no defect"
 MUST_BE_GREEN = "must be green: "
+_SEVERAL = "Several failures occurred:"
+_NUMBER = re.compile(r"^\d+\) ")
 
 
 class Outcome(StrEnum):
@@ -74,7 +76,7 @@ def judge_kill(criterion: str, defect: str, pattern: str, executed: Executed | N
         return judgement(Outcome.ERROR, f"inconclusive is no kill ({message})")
     if not re.search(pattern, executed.message):
         return judgement(Outcome.ERROR, f"failed for another reason than /{pattern}/: {message}")
-    return judgement(Outcome.KILLED, message)
+    return judgement(Outcome.KILLED, first_line(executed.message, pattern))
 
 
 def judge_spared(criterion: str, defect: str, executed: Executed | None) -> Judgement:
@@ -97,8 +99,11 @@ def judge(name: str, defect: Defect, wanted: set[str], executed: Mapping[str, Ex
     return kills + [judge_spared(criterion, name, executed.get(criterion)) for criterion in defect.spares]
 
 
-def first_line(message: str) -> str:
-    """The first line of a failure message that says something, short enough for a table."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    text = lines[0] if lines else "(no message)"
+def first_line(message: str, pattern: str = "") -> str:
+    """The first line of a failure message that says something and matches a pattern, short enough for a table.
+
+    A test that went on after a failure numbers its failures below a heading; neither says anything.
+    """
+    lines = [_NUMBER.sub("", line.strip()) for line in message.splitlines() if line.strip() not in ("", _SEVERAL)]
+    text = next((line for line in lines if re.search(pattern, line)), lines[0] if lines else "(no message)")
     return text if len(text) <= 200 else text[:199] + "…"

@@ -47,6 +47,14 @@ def test_a_line_says_what_happened() -> None:
     assert str(survived).startswith("HA-10 SURVIVED loses-writes")
 
 
+def test_the_line_that_is_shown_is_the_one_that_tells() -> None:
+    several = "Several failures occurred:\n\n1) rows are missing\n\n2) 3 rows stored twice: 5, 6, 7"
+    assert (
+        judge_kill("HA-10", "d", "stored twice", Executed("FAIL", several, 1)).message == "3 rows stored twice: 5, 6, 7"
+    )
+    assert judge_kill("HA-10", "d", "lost", Executed("FAIL", several, 1)).message.endswith("/lost/: rows are missing")
+
+
 def test_only_wanted_kills_and_all_spared_are_judged() -> None:
     defect = Defect(why="w", kills={"HA-10": "a", "CL-01": "b"}, spares=["RC-03"])
     lines = judge("d", defect, {"HA-10"}, {"HA-10": fails("a"), "RC-03": Executed("PASS", "", 1.0)})
