@@ -4,6 +4,7 @@ Documentation     FraiseQL: GraphQL over HTTP and over Arrow Flight on PostgreSQ
 ...               gave figures of empty loops. Here the systems are real.
 
 Resource          ../../resources/environment.resource
+Library           FlightLibrary
 
 Suite Setup       Start System    fraiseql
-Suite Teardown    Stop System    fraiseql
+Suite Teardown    Run Keywords    Rows That Were Added Are Removed    AND    Stop System    fraiseql

@@ -9,6 +9,7 @@ import pytest
 from pyarrow import flight
 
 from EnvironmentLibrary import context
+from environments.system import running
 from FlightLibrary import FlightLibrary
 from FlightLibrary.accounting import Reading
 from FlightLibrary.directly import DirectConnection
@@ -263,5 +264,8 @@ def test_rows_are_added_up_to_a_number_and_removed(run, database):
         assert (count("tb_user"), count("tb_order")) == (users + 1000, orders + 1000)
     library.there_are_at_least(users + 1500, "users")
     assert count("tb_user") == users + 1500
+    library.rows_that_were_added_are_removed()  # this database goes with the run
+    assert count("tb_user") == users + 1500
+    running().driver = "external"
     library.rows_that_were_added_are_removed()
     assert (count("tb_user"), count("tb_order")) == (users, orders)
