@@ -237,7 +237,8 @@ class EmbeddedFraiseql(EmbeddedSystem):
     def keep(self, results: Path) -> str:
         """See `System.keep`."""
         keeper = self.keeper.detach()
-        return kept.describe_fraiseql(self.addresses, self.capabilities, self.directory, keeper, results)
+        processes = {name: pid for name, part in self.services.items() for pid in part.roots()[:1]}
+        return kept.describe_fraiseql(self.addresses, self.capabilities, processes, self.directory, keeper, results)
 
     # -- facts ---------------------------------------------------------------------------------------------
 

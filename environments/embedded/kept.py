@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import jwt
 import yaml
 
 from environments.sections.base import MEANS
 from environments.system import BrokerAddresses, ClusterAddresses, FraiseqlAddresses
+
+_TOKEN_SECONDS = 24 * 3600  # a session token is to last as long as somebody tries things out
 
 
 def describe_broker(where: BrokerAddresses, capabilities: Iterable[str], keeper: int, results: Path) -> str:
@@ -71,13 +75,19 @@ def describe_cluster(
 
 
 def describe_fraiseql(
-    where: FraiseqlAddresses, capabilities: Iterable[str], state: Path, keeper: int, results: Path
+    where: FraiseqlAddresses,
+    capabilities: Iterable[str],
+    processes: Mapping[str, int],
+    state: Path,
+    keeper: int,
+    results: Path,
 ) -> str:
     """Write `reach.sh` (readable by its owner only) and `kept.yaml`; return the text for the console.
 
     Args:
         where: addresses and secrets.
         capabilities: what the environment declared.
+        processes: process id of each service that somebody may want to stop or freeze, by its name.
         state: the services' directory, removed when they end; `reach.sh` goes there.
         keeper: process id that SIGTERM ends the services with.
         results: this run's artifacts; `kept.yaml` goes there.
@@ -96,6 +106,16 @@ def describe_fraiseql(
         "FRAISEQL_CLICKHOUSE_PASSWORD": where.clickhouse.login.password.value,
         "FRAISEQL_REDIS_PASSWORD": where.redis_password.value,
     }
+    by_hand = {
+        "FRAISEQL_HTTP": where.http,
+        "FRAISEQL_FLIGHT": where.flight,
+        "FRAISEQL_TOKEN": _session_token(where.session_secret.value),
+        "FRAISEQL_ISSUER": where.identity.issuer,
+        "FRAISEQL_IDENTITY_KEY": str(where.identity.key),
+        "FRAISEQL_STATE": str(state),
+        "FRAISEQL_LOGS": str(results / "sut"),
+        **{f"{name.upper().replace('-', '_')}_PID": str(pid) for name, pid in processes.items()},
+    }
     psql = {
         "PGHOST": where.database.host,
         "PGPORT": str(where.database.port),
@@ -103,7 +123,7 @@ def describe_fraiseql(
         "PGUSER": where.owner.user,
         "PGPASSWORD": where.owner.password.value,
     }
-    reach = _write_reach(state, secrets | psql)
+    reach = _write_reach(state, secrets | by_hand | psql)
     addresses: dict[str, object] = {
         "http": where.http,
         "flight": where.flight,
@@ -132,10 +152,16 @@ def describe_fraiseql(
         "The services stay up:\n"
         f"  GraphQL {where.http}/graphql   Flight {where.flight}\n"
         f"  ClickHouse {where.clickhouse.url}   search {where.search.url}   NATS {nats.hostname}:{nats.port}\n"
-        f"  secrets:         . {reach}     (then: psql, or the next line)\n"
+        f"  by hand:         . {reach}     (addresses, secrets, process ids; then: psql, curl, or the next line)\n"
         f"  test them again: ./run.sh --system fraiseql --environment {environment}\n"
         f"  end them:        kill {keeper}"
     )
+
+
+def _session_token(secret: str) -> str:
+    now = int(time.time())
+    claims = {"sub": "by-hand", "iat": now, "exp": now + _TOKEN_SECONDS, "scopes": [], "session_type": "flight"}
+    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 def _write_reach(state: Path, variables: Mapping[str, str]) -> Path:

@@ -79,11 +79,11 @@ def load_registry(path: Path = REGISTRY) -> dict[str, Entry]:
     return entries
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML allows a key twice and keeps the last; here it would silently drop a criterion."""
+class UniqueKeys(yaml.SafeLoader):
+    """YAML allows a key twice and keeps the last; here it would silently drop what stands there first."""
 
 
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+def _mapping(loader: UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
@@ -93,12 +93,12 @@ def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
     return dict(loader.construct_pairs(node, deep=True))
 
 
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def _read(path: Path) -> Mapping[Any, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506, it is a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)  # noqa: S506, it is a SafeLoader
     except OSError as error:
         raise CriteriaProblem(f"{path.name}: cannot be read ({error.strerror}); it is part of the project") from None
     except CriteriaProblem as problem:
