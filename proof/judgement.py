@@ -72,10 +72,11 @@ def judge_kill(criterion: str, defect: str, pattern: str, executed: Executed | N
         return judgement(Outcome.SKIPPED, message)
     if executed.status == "PASS":
         return judgement(Outcome.SURVIVED, "it passed on the defect")
-    if "INCONCLUSIVE:" in executed.message:
-        return judgement(Outcome.ERROR, f"inconclusive is no kill ({message})")
-    if not re.search(pattern, executed.message):
+    telling = [failure for failure in _failures(executed.message) if re.search(pattern, failure)]
+    if not telling and "INCONCLUSIVE:" not in executed.message:
         return judgement(Outcome.ERROR, f"failed for another reason than /{pattern}/: {message}")
+    if all("INCONCLUSIVE:" in failure for failure in telling):
+        return judgement(Outcome.ERROR, f"inconclusive is no kill ({message})")
     return judgement(Outcome.KILLED, first_line(executed.message, pattern))
 
 
@@ -97,6 +98,11 @@ def judge(name: str, defect: Defect, wanted: set[str], executed: Mapping[str, Ex
         if criterion in wanted
     ]
     return kills + [judge_spared(criterion, name, executed.get(criterion)) for criterion in defect.spares]
+
+
+def _failures(message: str) -> list[str]:
+    """Take the message of a test apart that went on after a failure."""
+    return re.split(r"\n\n\d+\) ", message) if message.startswith(_SEVERAL) else [message]
 
 
 def first_line(message: str, pattern: str = "") -> str:

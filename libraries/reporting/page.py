@@ -101,6 +101,7 @@ def _files(run: RunData) -> Iterable[tuple[str, str]]:
         "summary.md": "this page as text",
         "environment.json": "versions, machine, seed",
         "environment.yaml": "the environment file as it was used",
+        "conditions.json": "the options of run.sh that say against what and how",
         "measurements.jsonl": "one record a measured phase, with its histogram",
         "values.jsonl": "single measured numbers",
         "samples.jsonl": "CPU, memory and open files of every service",

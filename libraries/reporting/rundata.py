@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from reporting.verdicts import WORDS, Word
 
 Record = Mapping[str, Any]
 SELECTION = "criteria.json"
+CONDITIONS = "conditions.json"
 KINDS = ("startup", "teardown", "waiting", "measuring")
 PRECEDENCE = ("startup", "teardown", "measuring", "waiting")
 
@@ -58,6 +60,7 @@ class RunData:
         directory: where it is.
         fingerprint: `environment.json`.
         output: what Robot Framework recorded; None when nothing of it can be read.
+        conditions: the options of `run.sh` that say against what and how it ran.
         selection: the criteria that were to run, in their order; empty when the run did not write them down.
         known: what is known of criteria beyond that, by id.
         measurements: `measurements.jsonl`.
@@ -73,6 +76,7 @@ class RunData:
     directory: Path
     fingerprint: Record = field(default_factory=dict)
     output: Output | None = None
+    conditions: Sequence[str] = ()
     selection: Sequence[Criterion] = ()
     known: Mapping[str, Criterion] = field(default_factory=dict)
     measurements: Sequence[Record] = ()
@@ -152,6 +156,14 @@ class RunData:
         spent = time_by_kind(self.timings)
         return {**spent, "other": max(0.0, self.seconds - sum(spent.values()))}
 
+    def again(self, *choice: str) -> str:
+        """Return the command that runs chosen criteria again as this run did.
+
+        Args:
+            choice: options that choose them.
+        """
+        return shlex.join(["./run.sh", *choice, *self.conditions])
+
     def of(self, records: Sequence[Record], identifier: str) -> list[Record]:
         """Return those records that belong to a criterion."""
         return [record for record in records if record.get("criterion") == identifier]
@@ -184,6 +196,7 @@ def read_run(directory: Path, known: Sequence[Criterion] = (), kills: Path | Non
         directory=directory,
         fingerprint=_json(directory / "environment.json", remarks) or {},
         output=output,
+        conditions=_json(directory / CONDITIONS, remarks) or (),
         selection=written,
         known={criterion.id: criterion for criterion in known},
         measurements=lines["measurements"],

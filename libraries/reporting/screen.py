@@ -86,8 +86,9 @@ def _failures(run: RunData, width: int, paint: _Paint) -> Iterator[str]:
         yield f"  and {len(groups) - FAILURES} more, see the pages below"
     failed = [row.id for group in groups for row in group.rows if row.id and row.verdict != "not run"]
     if failed and run.fingerprint.get("seed") is not None:
-        again = ",".join(failed[:6]) + (" ..." if len(failed) > 6 else "")
-        yield f"  again: ./run.sh --criterion {again} -- --variable SEED:{run.fingerprint['seed']}"
+        more = f" (and {len(failed) - 6} more)" if len(failed) > 6 else ""
+        again = run.again("--criterion", ",".join(failed[:6]))
+        yield f"  again{more}: {again} -- --variable SEED:{run.fingerprint['seed']}"
 
 
 def _subject(group: Group) -> str:

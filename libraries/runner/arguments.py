@@ -58,6 +58,16 @@ class Request:
     vendor_directory: Path | None = None
     robot_options: tuple[str, ...] = ()
 
+    @property
+    def conditions(self) -> list[str]:
+        """The options that say against what and how criteria run: those of a command that repeats this one."""
+        given = ["--environment", self.environment] if self.environment != "embedded" else []
+        given += ["--profile", self.profile] if self.profile != "quick" else []
+        given += ["--with-citus", str(self.citus)] if self.citus else []
+        if self.vendor:
+            given += ["--vendor", str(self.vendor_directory)] if self.vendor_directory else ["--vendor"]
+        return given
+
 
 def parse(arguments: Sequence[str]) -> Request:
     """Read the arguments of `run.sh`.

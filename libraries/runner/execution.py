@@ -23,7 +23,7 @@ from robot.running import TestSuite
 from criteria import Criterion
 from environments.config import EnvironmentFile
 from reporting import closing_line, write_reports
-from reporting.rundata import SELECTION, read_run
+from reporting.rundata import CONDITIONS, SELECTION, read_run
 from reporting.screen import screen
 from reporting.split import STATISTICS
 from runner.arguments import Request
@@ -161,6 +161,7 @@ class Run:
         try:
             text = yaml.safe_dump(environment, sort_keys=False, allow_unicode=True)
             (self.directory / "environment.yaml").write_text(text, encoding="utf-8")
+            (self.directory / CONDITIONS).write_text(json.dumps(self.request.conditions), encoding="utf-8")
         except OSError as error:
             raise self._unwritable(error) from None
 

@@ -85,7 +85,10 @@ def test_only_what_is_declared_is_asked(system):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Internal, r"1 of \d+ wrong .*an id that is no UUID: expected INVALID_ARGUMENT, was INTERNAL \(invalid input"),
+        (
+            Internal,
+            r"1 of \d+ wrong .*\n.*no UUID: expected INVALID_ARGUMENT, was INTERNAL \(invalid input",
+        ),
         (ServesLong, r"one byte above 256 KiB: expected INVALID_ARGUMENT, was served"),
         (Mute, "an empty ticket: INVALID_ARGUMENT without a message"),
     ],

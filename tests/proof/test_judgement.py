@@ -26,10 +26,15 @@ def fails(message: str) -> Executed:
         (Executed("PASS", "", 3.0), Outcome.SURVIVED),
         (fails("connection refused"), Outcome.ERROR),
         (fails("INCONCLUSIVE: 3 acknowledged writes are lost"), Outcome.ERROR),
+        (
+            fails("Several failures occurred:\n\n1) INCONCLUSIVE: too few\n\n2) 3 acknowledged writes are lost"),
+            Outcome.KILLED,
+        ),
+        (fails("Several failures occurred:\n\n1) INCONCLUSIVE: 3 acknowledged writes are lost\n\n2) x"), Outcome.ERROR),
         (Executed("SKIP", "needs citus", 0.0), Outcome.SKIPPED),
         (None, Outcome.ERROR),
     ],
-    ids=["kill", "survivor", "other reason", "inconclusive", "skip", "not run"],
+    ids=["kill", "survivor", "other reason", "inconclusive", "one tells", "none tells", "skip", "not run"],
 )
 def test_only_a_failure_for_the_stated_reason_is_a_kill(executed: Executed | None, outcome: Outcome) -> None:
     assert judge_kill("HA-10", "loses-writes", r"\d+ acknowledged writes are lost", executed).outcome is outcome

@@ -37,8 +37,7 @@ def vendor_run(fake: FakeRun, **changes: Any) -> Path:
     """Make a whole run in which the service "pooler" is somebody's server."""
     directory = fake.everything()
     fake.fingerprint(services=[{**SERVER, **changes}, *OTHERS])
-    settings = {"systems": {"cluster": {"services": {"pooler": {"vendor": True, "path": None}}}}}
-    (directory / "environment.yaml").write_text(yaml.safe_dump(settings))
+    (directory / "conditions.json").write_text('["--vendor"]')
     return directory
 
 
@@ -47,7 +46,7 @@ def name_evidence(directory: Path, text: str = ANSWER) -> None:
     (directory / "evidence").mkdir(exist_ok=True)
     (directory / "evidence" / "answer.yaml").write_text(text)
     output = directory / "output.xml"
-    where = f"the whole answer is in /elsewhere/results/{directory.name}/evidence/answer.yaml"
+    where = "question and answer: evidence/answer.yaml"
     output.write_text(output.read_text().replace("(first: 88, 41 ms after the kill)", where))
 
 

@@ -53,10 +53,10 @@ def test_a_failure_has_its_demand_its_message_its_evidence_and_its_command(made,
     told = part(made(BY_CRITERION, evidence="status: 413\n"), "HA-11")
     assert "No acknowledged write is lost when the leader is killed. Demanded: takeover 25 s." in told
     assert "lost 14 of 1200 acknowledged writes" in told
-    assert f"is in results/{fake.directory.name}/evidence/answer.yaml" in told.replace("\n  ", " ")
+    assert "question and answer: evidence/answer.yaml" in told.replace("\n  ", " ")
     assert "`answer.yaml`:\n\n```\nstatus: 413\n```" in told
     assert "Explained by: [Acknowledged writes are lost](#acknowledged-writes-are-lost)." in told
-    assert "Again: `./run.sh --system cluster --vendor --criterion HA-11`" in told
+    assert "Again: `./run.sh --system cluster --criterion HA-11 --vendor`" in told
 
 
 def test_a_failure_has_its_figures_beside_its_demand(fake):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 
 from reporting.field_report.subject import ReportProblem, Subject, read_subject, sights
 from tests.reporting.field import BY_CRITERION, BY_HAND, OTHERS, SERVER, book, select, vendor_run
@@ -102,14 +101,12 @@ def test_a_finding_shown_by_hand_is_told_from_the_version_it_was_seen_on(fake):
 def test_the_command_repeats_what_the_run_was_given(fake):
     subject = subject_of(fake, BY_HAND)
     assert subject.command() == "./run.sh --system cluster --vendor"
-    fake.fingerprint(services=[SERVER, *OTHERS], environment="my-own", profile="full")
-    settings = {"systems": {"cluster": {"services": {"pooler": {"vendor": True, "path": "/opt/pooler"}}}}}
-    (fake.directory / "environment.yaml").write_text(yaml.safe_dump(settings))
+    (fake.directory / "conditions.json").write_text('["--environment", "my own.yaml", "--vendor", "/opt/pooler"]')
     assert subject_of(fake, BY_HAND).command("HA-11", "HA-12") == (
-        "./run.sh --system cluster --environment my-own --profile full --vendor /opt/pooler --criterion HA-11,HA-12"
+        "./run.sh --system cluster --criterion HA-11,HA-12 --environment 'my own.yaml' --vendor /opt/pooler"
     )
-    (fake.directory / "environment.yaml").unlink()
-    assert "--vendor" not in subject_of(fake, BY_HAND).command()
+    (fake.directory / "conditions.json").unlink()
+    assert subject_of(fake, BY_HAND).command() == "./run.sh --system cluster"
 
 
 def test_paths_are_told_below_the_results_of_any_checkout(fake):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -206,6 +207,8 @@ def test_the_screen_fits_and_hides_no_failure(run):
     assert max(map(len, lines)) <= 120
     assert "x HA-11 No acknowledged write is lost when the leader is killed" in lines
     assert "  again: ./run.sh --criterion HA-11,HA-12 -- --variable SEED:8731" in lines
+    again = screen(replace(run, conditions=("--profile", "full")), io.StringIO(), run.directory.parent)
+    assert "  again: ./run.sh --criterion HA-11,HA-12 --profile full -- --variable SEED:8731" in again
     assert f"{run.directory.name}/index.html  (look here first)" in lines
 
 

@@ -66,6 +66,13 @@ def test_the_vendors_server_is_found_unless_a_directory_is_named():
     assert parse(["--vendor", "/opt/fraiseql"]).vendor_directory == Path("/opt/fraiseql")
 
 
+def test_a_command_that_repeats_a_run_has_its_conditions():
+    assert parse([]).conditions == parse(["--system", "cluster", "--keep"]).conditions == []
+    given = ["--environment", "own.yaml", "--profile", "full", "--with-citus", "/citus", "--vendor", "/opt/bin"]
+    assert parse(["--phase", "chaos", *given]).conditions == given
+    assert parse(["--vendor"]).conditions == ["--vendor"]
+
+
 def test_without_a_cache_variable_the_home_directory_holds_the_cache(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/home/somebody")

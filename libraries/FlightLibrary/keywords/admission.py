@@ -18,7 +18,7 @@ from FlightLibrary.keywords.base import addresses, flight_connection, right_toke
 from FlightLibrary.keywords.writing import Import
 from FlightLibrary.tickets import GraphQLQuery
 
-MOST_SHOWN = 5  # wrong answers in a message
+MOST_SHOWN = 9  # calls in a line of a message
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,9 @@ class AdmissionKeywords:
         answers = tried.answers if isinstance(tried, Tried) else tried
         wrong = [answer for answer in answers if answer.status != status]
         if wrong:
-            shown = "; ".join(f"{a.call} with {a.token}: {_what(a)}" for a in wrong[:MOST_SHOWN])
-            raise AssertionError(f"{len(wrong)} of {len(answers)} calls were not refused as {status}; {shown}")
+            raise AssertionError(
+                "\n".join([f"{len(wrong)} of {len(answers)} calls were not refused as {status}", *_by_token(wrong)])
+            )
         if isinstance(tried, Tried):
             _demand_right(tried, status)
         say(f"{len(answers)} calls refused as {status}")
@@ -129,6 +130,17 @@ def _demand_right(tried: Tried, status: str) -> None:
         raise AssertionError(f"{refused[0].call} refuses a right token too: {_what(refused[0])}")
     if tried.upload.left:
         raise AssertionError(f"uploads with wrong tokens left {tried.upload.left} rows")
+
+
+def _by_token(wrong: Sequence[Told]) -> list[str]:
+    """Say in a line for each token what calls with it were answered."""
+    lines: dict[str, list[str]] = {}
+    for answer in wrong:
+        lines.setdefault(answer.token, []).append(f"{answer.call} {_what(answer)}")
+    return [
+        f"{token}: {'; '.join(said[:MOST_SHOWN])}" + (f"; {len(said) - MOST_SHOWN} more" if said[MOST_SHOWN:] else "")
+        for token, said in lines.items()
+    ]
 
 
 def _what(answer: Told) -> str:

@@ -49,7 +49,7 @@ def _counts(subject: Subject, shown: Sequence[Sight]) -> str:
     new = sum(not sight.finding.known for sight in shown)
     return (
         f"Of {len(verdicts)} criteria **{counted}**. {len(shown)} findings, {new} of them new: what was known of this "
-        "server from its documents, its source and its tracker did not have them."
+        "server from its documents and its source did not have them."
     )
 
 

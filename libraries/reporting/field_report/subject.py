@@ -6,9 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from criteria.catalogue import Criterion
 from environments.config import ROOT
@@ -57,15 +54,7 @@ class Subject:
 
     def command(self, *criteria: str) -> str:
         """Return the command that runs these criteria again as this run did; without one all of the system."""
-        facts = self.run.fingerprint
-        parts = ["./run.sh", "--system", self.system]
-        if facts.get("environment") not in (None, "embedded"):
-            parts += ["--environment", str(facts["environment"])]
-        if facts.get("profile") not in (None, "quick"):
-            parts += ["--profile", str(facts["profile"])]
-        parts += _vendor_option(self.run.directory / "environment.yaml", self.system, self.book.service)
-        parts += ["--criterion", ",".join(criteria)] if criteria else []
-        return " ".join(parts)
+        return self.run.again("--system", self.system, *(["--criterion", ",".join(criteria)] if criteria else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +163,3 @@ def _server(run: RunData, system: str, service: str) -> Record:
             "see ./run.sh --help"
         )
     return dict(server)
-
-
-def _vendor_option(environment: Path, system: str, service: str) -> list[str]:
-    """Return `--vendor` as the run had it; the environment file as used says so."""
-    try:
-        content: Any = yaml.safe_load(environment.read_text(encoding="utf-8"))
-        settings = content["systems"][system]["services"][service]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return []
-    if not isinstance(settings, dict) or settings.get("vendor") is not True:
-        return []
-    return ["--vendor", *([str(settings["path"])] if settings.get("path") else [])]
