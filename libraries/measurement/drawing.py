@@ -116,10 +116,13 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self, wanted: int) -> list[float]:
-        """Return where to label: nice numbers, or whole powers of ten."""
+        """Return where to label: nice numbers, or powers of ten and, where there is none or one, 2 and 5 times them."""
         if not self.log:
             return nice_ticks(self.low, self.high, wanted)
         first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+        if last - first < 1:
+            between = (m * 10.0**exponent for exponent in range(first - 1, last + 1) for m in (1, 2, 5))
+            return [value for value in between if self.low <= value <= self.high]
         skip = max(1, math.ceil((last - first + 1) / max(2, wanted)))
         return [10.0**exponent for exponent in range(first, last + 1, skip)]
 
@@ -205,7 +208,7 @@ def polyline(points: Sequence[Point | None]) -> str:
 
     def close() -> None:
         if len(run) == 1:
-            run.append((run[0][0] + 1.5, run[0][1]))
+            run.append((run[0][0] + 3.0, run[0][1]))
         if run:
             parts.append("M" + "L".join(f"{number(x)} {number(y)}" for x, y in run))
         run.clear()

@@ -18,10 +18,10 @@ from measurement.charts import (
     Target,
     availability_chart,
     line_chart,
-    memory_chart,
     percentile_chart,
     responsive,
 )
+from measurement.curves import AtSize, Limit, memory_chart, sizes_chart
 from measurement.drawing import STYLE, Scale, nice_ticks, rounded_range, spread, text_width, thinned
 from measurement.histogram import LatencyHistogram
 
@@ -204,7 +204,7 @@ def test_a_memory_chart_parts_where_a_service_was_down_and_names_each_service_on
     svg = memory_chart("t", {"member1": up, "etcd": [(i / 2, 20 * 2.0**20) for i in range(40)]}, width=660)
     assert [d.count("M") for d in path_of(svg, "line")[:2]] == [2, 1]
     assert texts(svg).count("member1") == texts(svg).count("etcd") == 1
-    assert "member1: from 50 to 50, last 50." in svg
+    assert "member1: from 52.4 to 52.4, last 52.4." in svg
 
 
 @pytest.mark.parametrize("width", WIDTHS)

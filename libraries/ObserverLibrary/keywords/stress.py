@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from robot.api import logger
@@ -11,11 +12,13 @@ from EnvironmentLibrary import context
 from LoadLibrary.measure import leave_record
 from measurement.budgets import failure_of, judge_latency, milliseconds
 from measurement.counted import NORMAL, CountedResult, CountedSet
+from measurement.drawing import label_of
 from measurement.histogram import LatencyHistogram
-from measurement.memory import MEGABYTE, Memory, held_between
+from measurement.memory import MEGABYTE, SETTLED, Memory, held_between, memory_curve
 from measurement.records import Target
 from measurement.results import LoadResult
 from measurement.sampler import read_samples
+from measurement.statistics import Estimate
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 from ObserverLibrary.keywords.base import EventLoad, say
 from ObserverLibrary.lag import Lag
@@ -95,10 +98,12 @@ class StressKeywords:
             AssertionError: the whole 95 % interval of a rise is above 100 bytes an event.
             Inconclusive: nobody sampled the services, or too few samples were taken.
         """
-        rate, told = load.published.plan.rate, []
-        for memory in _memories(load):
-            settling = SETTLING_SECONDS.get(memory.service, 0.0)
-            rise = memory.rise(settling)
+        memories, rate = _memories(load), load.published.plan.rate
+        rises = {one.service: one.rise(SETTLING_SECONDS.get(one.service, 0.0)) for one in memories}
+        _draw_rises(load, memories, rises)
+        told = []
+        for memory in memories:
+            rise, settling = rises[memory.service], SETTLING_SECONDS.get(memory.service, 0.0)
             if rise is None or rise.low is None or rise.high is None:
                 if settling < load.published.seconds:
                     few = f"{memory.service}: {len(memory.at)} samples are too few to tell a rise from noise"
@@ -122,6 +127,16 @@ class StressKeywords:
         worst = max(memories, key=lambda memory: memory.growth)
         context.record_value("growth", round(worst.growth / MEGABYTE, 1), "MB")
         grown = ", ".join(f"{memory.service} {memory.growth / MEGABYTE:.0f}" for memory in memories)
+        most = f"{worst.growth / MEGABYTE:.0f} MB at most ({worst.service})"
+        curve = memory_curve(
+            f"Growth of memory over {label_of(load.published.acknowledged)} events: {most}",
+            {memory.service: memory.looks for memory in memories},
+            [(at, limit * MEGABYTE) for at in (worst.at[0], worst.at[-1])],
+            f"less than {limit:g} MB wanted of each",
+            origin=worst.at[0],
+            bases={memory.service: memory.bytes[0] for memory in memories},
+        )
+        context.record_curve("memory", curve)
         facts = f"memory grew by at most {worst.growth / MEGABYTE:.1f} MB ({worst.service}); in MB: {grown}"
         verdict = Verdict.PASS if worst.growth / MEGABYTE < limit else Verdict.FAIL
         _settle(Judgement(verdict, f"{facts}; less than {limit:g} MB wanted"))
@@ -134,6 +149,26 @@ def _memories(load: EventLoad) -> list[Memory]:
     if not memories:
         raise Inconclusive("nobody sampled the memory of the services during the load")
     return memories
+
+
+def _draw_rises(load: EventLoad, memories: Sequence[Memory], rises: Mapping[str, Estimate | None]) -> None:
+    """Leave the growth of each service since a third of the load, against the line of what would be a leak."""
+    begin, rate = load.published.outcome.started_us / 1e6, load.published.plan.rate
+    settled, end = begin + SETTLED * load.published.seconds, begin + load.published.seconds
+    known = {name: rise.value / rate for name, rise in rises.items() if rise is not None}
+    worst = max(known, key=lambda name: known[name], default="")
+    unjudged = [name for name, rise in rises.items() if rise is None]
+    found = f"{known[worst]:+.0f} B an event at most ({worst})" if worst else "too few samples"
+    title = f"Growth of memory after a third of the load: {found}"
+    curve = memory_curve(
+        f"{title}; {', '.join(unjudged)} still settle" if unjudged else title,
+        {memory.service: memory.looks for memory in memories},
+        [(settled, 0.0), (end, LEAK_BYTES_AN_EVENT * rate * (end - settled))],
+        f"a leak: {LEAK_BYTES_AN_EVENT:g} B an event",
+        origin=begin,
+        bases={memory.service: memory.held_at(settled) for memory in memories},
+    )
+    context.record_curve("memory", curve)
 
 
 def _held(result: LoadResult, wanted: float) -> Judgement:
