@@ -17,8 +17,7 @@ from measurement import charts
 from measurement.budgets import milliseconds
 from measurement.charts import Axis, FaultBand, Series, Target
 from measurement.curves import AtSize, Limit, memory_chart, sizes_chart
-from reporting.explained import fault_times
-from reporting.figure import Figure, bands_of, overlaps
+from reporting.figure import Figure, bands_of, first_injection
 from reporting.lanes import lanes_chart
 from reporting.rundata import Record, RunData
 from reporting.texts import duration, number
@@ -86,8 +85,8 @@ def _size_it_names(statement: str, records: Sequence[Record]) -> float:
 
 
 def _way(record: Record, name: str) -> Record:
-    found: Record = next(way for way in record["ways"] if way["name"] == name)
-    return found
+    ways: dict[str, Record] = {way["name"]: way for way in record["ways"]}
+    return ways[name]
 
 
 def _quickest_first(record: Record) -> list[str]:
@@ -134,9 +133,9 @@ def _of_events(run: RunData, record: Record) -> Iterator[Figure]:
     """Draw the lag of each sink, below it the rate of acknowledgements, and what had to wait for them."""
     begin, stretch = float(record["origin"]), float(record["stretch_s"])
     end = begin + stretch * len(record["acked"])
-    struck = [fault for fault in run.faults if overlaps(fault, begin, end)]
-    origin = min((t for fault in struck if (t := fault_times(fault)["injected"])), default=begin)
-    bands = [band for fault in struck for band in bands_of(fault, origin, (begin, end))]
+    struck = first_injection(run.faults, (begin, end))
+    origin = begin if struck is None else struck
+    bands = bands_of(run.faults, origin, (begin, end))
     x = Axis("seconds", low=begin - origin, high=end - origin)
     middles = [begin - origin + (n + 0.5) * stretch for n in range(len(record["acked"]))]
     drawings = [
@@ -145,7 +144,7 @@ def _of_events(run: RunData, record: Record) -> Iterator[Figure]:
         *_waiting(record, middles, x, bands),
     ]
     identifier = str(record["criterion"] or "")
-    zero = "the injection of the first fault" if struck else "the first event"
+    zero = "the injection of the first fault" if struck is not None else "the first event"
     caption = f"Lag: from an event's intended publication until it is first seen. Time 0 is {zero}."
     yield Figure(caption, "".join(drawings), (identifier,) if identifier else ())
 
@@ -237,7 +236,7 @@ def _of_memory(run: RunData, record: Record) -> Iterator[Figure]:
     instants = [t for looks in processes.values() for t, _ in looks]
     span = (origin + min(instants), origin + max(instants))
     bands = [FaultBand(str(label), float(start), float(end), "calm") for label, start, end in record["bands"]]
-    bands += [b for fault in run.faults if overlaps(fault, *span) for b in bands_of(fault, origin, span)]
+    bands += bands_of(run.faults, origin, span)
     label = "MB more" if record["grown"] else "MB"
     svg = charts.responsive(
         lambda width: memory_chart(str(record["title"]), processes, limit=limit, bands=bands, label=label, width=width)

@@ -28,13 +28,29 @@ def overlaps(record: Record, begin: float, end: float) -> bool:
     return injected is not None and injected < end and (healed is None or healed > begin)
 
 
-def bands_of(record: Record, origin: float, span: tuple[float, float]) -> Iterator[FaultBand]:
-    """Return when a fault was in force, and from healing until the system was steady, within a span of time."""
-    times = fault_times(record)
-    name = f"{record.get('fault', '')} {record.get('target', '')}".strip()
+def bands_of(faults: Sequence[Record], origin: float, span: tuple[float, float]) -> list[FaultBand]:
+    """Return when each fault was in force, and from healing until the system was steady, within a span of time.
+
+    Args:
+        faults: of the run.
+        origin: epoch seconds that are time 0.
+        span: first and last instant, epoch seconds; faults outside are left out.
+    """
+    struck = [fault for fault in faults if overlaps(fault, *span)]
+    return [band for fault in struck for band in _bands(fault, origin, span, several=len(struck) > 1)]
+
+
+def first_injection(faults: Sequence[Record], span: tuple[float, float]) -> float | None:
+    """Return when the first fault within a span of time was injected (all in epoch seconds), None without one."""
+    struck = (fault_times(fault)["injected"] for fault in faults if overlaps(fault, *span))
+    return min((at for at in struck if at is not None), default=None)
+
+
+def _bands(record: Record, origin: float, span: tuple[float, float], *, several: bool) -> Iterator[FaultBand]:
+    times, target = fault_times(record), str(record.get("target", ""))
     for label, start, end, phase in (
-        (name, times["injected"], times["healed"], "fault"),
-        ("healed", times["healed"], times["steady"], "heal"),
+        (f"{record.get('fault', '')} {target}".strip(), times["injected"], times["healed"], "fault"),
+        (f"{target} healed".strip() if several else "healed", times["healed"], times["steady"], "heal"),
     ):
         if start is None or start >= span[1]:
             continue

@@ -18,7 +18,7 @@ from oracles.history import History, Kind
 from oracles.writes import availability, longest_gap
 from reporting.curves import of_curve, of_sizes, of_stages
 from reporting.explained import fault_times
-from reporting.figure import Figure, bands_of, overlaps
+from reporting.figure import Figure, bands_of, first_injection
 from reporting.lanes import lanes_chart, spans_of
 from reporting.latencies import of_measurement, of_shares
 from reporting.rundata import Record, RunData
@@ -67,11 +67,11 @@ def _of_history(run: RunData, path: Path) -> Iterator[Figure]:
         return
     writes = list(ledger.writes())
     begin, end = min(o.invoked for o in writes), max(o.completed for o in writes)
-    struck = [r for r in run.faults if overlaps(r, begin, end)]
-    origin = min((t for r in struck if (t := fault_times(r)["injected"])), default=begin)
-    bands = [band for record in struck for band in bands_of(record, origin, (begin, end))]
+    struck = first_injection(run.faults, (begin, end))
+    origin = begin if struck is None else struck
+    bands = bands_of(run.faults, origin, (begin, end))
     moments = [Moment(b.start - origin, b.acked, b.failed, b.unknown) for b in availability(ledger, BUCKET)]
-    gap = _gap(ledger, origin if struck else None)
+    gap = _gap(ledger, struck)
     identifier = str(ledger.header.get("criterion") or "")
     statement = next((row.statement for row in run.rows if row.id == identifier), "")
     drawings = [
@@ -88,7 +88,7 @@ def _of_history(run: RunData, path: Path) -> Iterator[Figure]:
         *_who_accepts(path, origin, (begin, end), bands),
     ]
     acked = sum(moment.acked for moment in moments)
-    zero = "the injection of the fault" if struck else "the first write"
+    zero = "the injection of the fault" if struck is not None else "the first write"
     caption = f"{statement}. {number(acked)} of {number(len(writes))} writes acknowledged; time 0 is {zero}."
     yield Figure(caption.removeprefix(". "), "".join(drawings), (identifier,) if identifier else ())
 

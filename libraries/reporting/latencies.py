@@ -9,7 +9,7 @@ from typing import Literal
 from measurement import charts
 from measurement.charts import Axis, FaultBand, Series, Target
 from measurement.histogram import LatencyHistogram
-from reporting.figure import Figure, bands_of, overlaps
+from reporting.figure import Figure, bands_of
 from reporting.rundata import Record, RunData
 from reporting.texts import number
 
@@ -86,7 +86,7 @@ def _over_time(run: RunData, record: Record, target: Target | None) -> str:
         if any(value is not None for value in timeline[key])
     ]
     end = origin + start + step * len(timeline["ok"])
-    bands = [b for r in run.faults if overlaps(r, origin, end) for b in bands_of(r, origin, (origin, end))]
+    bands = bands_of(run.faults, origin, (origin, end))
     bands += [FaultBand("warm-up", s["start_s"], s["start_s"] + s["seconds"], "calm") for s in _warm_up(record)]
     rate = f"{record['load']['offered_rate']:.0f}/s offered, {record['load']['achieved_rate']:.0f}/s achieved"
     return charts.responsive(

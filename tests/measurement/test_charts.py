@@ -20,6 +20,7 @@ from measurement.charts import (
     line_chart,
     percentile_chart,
     responsive,
+    with_gaps,
 )
 from measurement.curves import AtSize, Limit, memory_chart, sizes_chart
 from measurement.drawing import STYLE, Scale, nice_ticks, rounded_range, spread, text_width, thinned
@@ -33,6 +34,13 @@ BANDS = (
     FaultBand("healed", 5, 8, "heal"),
     FaultBand("steady", 8, None, "calm"),
 )
+
+
+ROWS, TIMES = Axis("rows", log=True), Axis("times as fast", log=True)
+WAYS = {
+    "view over Flight": [AtSize(10.0**n, 2.0 * n, 1.8 * n, 2.5 * n) for n in range(2, 7)],
+    "live query over Flight": [AtSize(10.0**n, float(n)) for n in range(2, 7)],
+}
 
 
 def line(values, label="p99"):
@@ -65,6 +73,8 @@ def all_charts(width=660):
         "percentile": percentile_chart("Percentiles", {"open": histogram}, target=Target(100, "budget"), width=width),
         "availability": availability_chart("Availability", moments, bands=BANDS, gap=(2, 5), width=width),
         "memory": memory_chart("Memory", memory, bands=BANDS[1:2], width=width),
+        "growth": memory_chart("Growth", memory, limit=Limit([(10, 0), (50, 9e7)], "a leak: 100 B"), width=width),
+        "sizes": sizes_chart("Sizes", WAYS, x=ROWS, y=TIMES, targets=[Target(50, "at least 50")], width=width),
     }
 
 
@@ -199,12 +209,39 @@ def test_an_availability_chart_adds_up_stretches_that_are_too_short_to_see():
     assert "writes per 100 ms" in texts(wide)
 
 
-def test_a_memory_chart_parts_where_a_service_was_down_and_names_each_service_once():
-    up = [(i / 2, 50 * 2.0**20) for i in range(40) if not 10 <= i < 30]
-    svg = memory_chart("t", {"member1": up, "etcd": [(i / 2, 20 * 2.0**20) for i in range(40)]}, width=660)
-    assert [d.count("M") for d in path_of(svg, "line")[:2]] == [2, 1]
-    assert texts(svg).count("member1") == texts(svg).count("etcd") == 1
-    assert "member1: from 52.4 to 52.4, last 52.4." in svg
+def test_values_below_zero_have_their_sign_but_where_they_are_counted_downwards():
+    assert "\u22122" in texts(line_chart("t", [line([-2, 2])], x=SECONDS, y=MS))
+    mirrored = texts(line_chart("t", [line([-2, 2])], x=SECONDS, y=Axis("writes", mirrored=True)))
+    assert mirrored.count("2") >= 2
+    assert not [text for text in mirrored if text.startswith("\u2212")]
+
+
+def test_charts_below_one_another_have_the_same_times_at_the_same_place():
+    low, high = (line_chart("t", [line([1, top])], x=SECONDS, y=MS, room_left=70, height=100) for top in (2, 90_000))
+    assert [coordinates(path_of(svg, "line")[0])[::2] for svg in (low, high)] == [[70, 646], [70, 646]]
+    assert float(parsed(low).get("viewBox").split()[3]) < 200
+
+
+def test_a_band_without_a_label_takes_no_room_above_the_plot():
+    named, unnamed = (
+        line_chart("t", [line([1, 2])], x=SECONDS, y=MS, bands=[FaultBand(label, 0.2, 0.6)]) for label in ("kill", "")
+    )
+    tops = [float(next(parsed(svg).iter(f"{SVG}rect")).get("y")) for svg in (named, unnamed)]
+    assert tops[0] - tops[1] == 17
+    assert None not in texts(unnamed)
+
+
+def test_a_series_may_have_the_colour_of_another():
+    one = [Series("median", [(0, 1), (1, 2)], hue=3), Series("slowest", [(0, 2), (1, 4)], "dots", hue=3)]
+    svg = line_chart("t", one, x=SECONDS, y=MS)
+    assert set(re.findall(r"var\(--s(\d)\)", svg)) == {"3"}
+
+
+def test_a_line_is_parted_where_points_are_missing_or_further_apart_than_told():
+    points = [(at, 1.0) for at in (0.0, 1.0, 2.0, 3.0, 6.0, 11.0)]
+    assert [at for at, value in with_gaps(points) if value is None] == [11.0]
+    assert [at for at, value in with_gaps(points, 1.5) if value is None] == [6.0, 11.0]
+    assert with_gaps(points[-2:]) == points[-2:]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -215,6 +252,8 @@ def test_nothing_to_draw_is_said_and_no_error(width):
         percentile_chart("t", {"a": LatencyHistogram()}, target=Target(1, "b"), width=width),
         availability_chart("t", [], width=width),
         memory_chart("t", {"a": []}, width=width),
+        memory_chart("t", {}, limit=Limit([(0, 1e6), (1, 1e6)], "limit"), width=width),
+        sizes_chart("t", {"a": []}, x=Axis("rows", log=True), y=Axis("ms", log=True), width=width),
     ):
         parsed(svg)
 
@@ -286,6 +325,7 @@ def test_a_logarithmic_scale_gives_each_power_of_ten_the_same_room():
     scale = Scale(1, 1000, 0, 300, log=True)
     assert [round(scale(v)) for v in (1, 10, 100, 1000)] == [0, 100, 200, 300]
     assert scale.ticks(5) == [1, 10, 100, 1000]
+    assert Scale(30, 400, 0, 300, log=True).ticks(5) == [50, 100, 200]  # one power of ten is not a scale
     assert (scale(0.1), scale(1e9)) == (0, 300)
 
 

@@ -53,7 +53,7 @@ class BesideSlow:
         before: what the gateway held at most until then, in bytes.
         growth: by how much it held more afterwards, at most.
         looks: (epoch seconds, bytes) at its memory all the time.
-        held: from when until when the slow streams were open, epoch seconds.
+        held: from when until when there were slow readers, epoch seconds.
     """
 
     streams: int
@@ -199,10 +199,10 @@ class CrowdKeywords:
 
             half = duration.total_seconds() / 2
             alone = asked_for(half)
-            before = memory.most
+            before, since = memory.most, time.time()
             with ExitStack() as slow, context.timed("slow readers", "measuring"):
                 held = [slow.enter_context(job) for job in _slow_readers(query, readers)]
-                opened, since = sum(int(job.answer(scaled(PATIENCE))["open"]) for job in held), time.time()
+                opened = sum(int(job.answer(scaled(PATIENCE))["open"]) for job in held)
                 beside = asked_for(half)
             until = time.time()  # leaving the block has killed them
             beside += asked_for(half)
@@ -227,7 +227,7 @@ class CrowdKeywords:
         growth = beside.growth / MEGABYTE
         context.record_value("growth beside slow readers", round(growth, 1), "MB")
         facts = f"the gateway's memory grew by {growth:.1f} MB beside {beside.streams} slow readers"
-        if beside.looks:
+        if beside.before:
             curve = memory_curve(
                 f"Growth of the gateway's memory beside {beside.streams} slow readers: {growth:.1f} MB at most",
                 {"gateway": beside.looks},

@@ -161,7 +161,8 @@ def watch(load: EventLoad, sinks: Sequence[str]) -> None:
     Raises:
         AssertionError: a sink does not tell its count, so that there is nothing to begin with.
     """
-    on_test_end(_leave_curves, load)  # after the watches have ended
+    if sinks:
+        on_test_end(_leave_curves, load)  # after the watches have ended
     for sink in sinks:
         load.watches[sink] = one = Watch(sink, reader_of(sink, patience_seconds=WATCH_SECONDS).count)
         wait_until(partial(_away, one), scaled(FIRST_ANSWER), f"{sink} to be there", interval=POLL_SECONDS)

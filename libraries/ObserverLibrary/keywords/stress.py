@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from robot.api import logger
@@ -18,7 +17,6 @@ from measurement.memory import MEGABYTE, SETTLED, Memory, held_between, memory_c
 from measurement.records import Target
 from measurement.results import LoadResult
 from measurement.sampler import read_samples
-from measurement.statistics import Estimate
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 from ObserverLibrary.keywords.base import EventLoad, say
 from ObserverLibrary.lag import Lag
@@ -35,7 +33,7 @@ class StressKeywords:
 
     @keyword
     def rate_of_events_should_have_been_held(self, load: EventLoad, percent: float) -> None:
-        """Hold the rate of acknowledged events against a share of the offered one; leave the record of the load.
+        """Hold the rate of acknowledged events against a share of the offered one; leave the records of the load.
 
         Raises:
             AssertionError: too little of it was achieved, or an event was not acknowledged.
@@ -47,7 +45,7 @@ class StressKeywords:
         judgement = failure_of(result, 0)
         if judgement is None:
             judgement = _held(result, wanted)
-        context.record_value("achieved", round(100 * result.achieved_rate / result.offered_rate, 2), "%")
+        _draw_rises(load)
         measurement = leave_record(
             "events acknowledged by NATS",
             result,
@@ -82,7 +80,6 @@ class StressKeywords:
             judgement = Judgement(
                 judgement.verdict, f"lag of {sink}: {judgement.reason}; {resolution}", judgement.unfit
             )
-            context.record_value(f"lag of {sink}", round(1000 * seen.latency.percentile(99), 1), "ms")
             target = Target("p99 latency", limit.total_seconds() * 1000, "ms")
             measurement = leave_record(f"lag of {sink}", seen, judgement, target, busy_percent=load.busy_percent)
             _settle(measurement.judgement)
@@ -98,12 +95,10 @@ class StressKeywords:
             AssertionError: the whole 95 % interval of a rise is above 100 bytes an event.
             Inconclusive: nobody sampled the services, or too few samples were taken.
         """
-        memories, rate = _memories(load), load.published.plan.rate
-        rises = {one.service: one.rise(SETTLING_SECONDS.get(one.service, 0.0)) for one in memories}
-        _draw_rises(load, memories, rises)
-        told = []
-        for memory in memories:
-            rise, settling = rises[memory.service], SETTLING_SECONDS.get(memory.service, 0.0)
+        rate, told = load.published.plan.rate, []
+        for memory in _memories(load):
+            settling = SETTLING_SECONDS.get(memory.service, 0.0)
+            rise = memory.rise(settling)
             if rise is None or rise.low is None or rise.high is None:
                 if settling < load.published.seconds:
                     few = f"{memory.service}: {len(memory.at)} samples are too few to tell a rise from noise"
@@ -143,22 +138,30 @@ class StressKeywords:
 
 
 def _memories(load: EventLoad) -> list[Memory]:
-    begin = load.published.outcome.started_us / 1e6
-    end = begin + load.published.seconds
-    memories = [one for one in held_between(read_samples(context.results() / "samples.jsonl"), begin, end) if one.at]
+    memories = _sampled(load)
     if not memories:
         raise Inconclusive("nobody sampled the memory of the services during the load")
     return memories
 
 
-def _draw_rises(load: EventLoad, memories: Sequence[Memory], rises: Mapping[str, Estimate | None]) -> None:
+def _sampled(load: EventLoad) -> list[Memory]:
+    begin = load.published.outcome.started_us / 1e6
+    end = begin + load.published.seconds
+    return [one for one in held_between(read_samples(context.results() / "samples.jsonl"), begin, end) if one.at]
+
+
+def _draw_rises(load: EventLoad) -> None:
     """Leave the growth of each service since a third of the load, against the line of what would be a leak."""
+    memories = _sampled(load)
     begin, rate = load.published.outcome.started_us / 1e6, load.published.plan.rate
     settled, end = begin + SETTLED * load.published.seconds, begin + load.published.seconds
+    rises = {one.service: one.rise(SETTLING_SECONDS.get(one.service, 0.0)) for one in memories}
     known = {name: rise.value / rate for name, rise in rises.items() if rise is not None}
-    worst = max(known, key=lambda name: known[name], default="")
+    if not known:
+        return
+    worst = max(known, key=lambda name: known[name])
     unjudged = [name for name, rise in rises.items() if rise is None]
-    found = f"{known[worst]:+.0f} B an event at most ({worst})" if worst else "too few samples"
+    found = f"{known[worst]:+.0f} B an event at most ({worst})"
     title = f"Growth of memory after a third of the load: {found}"
     curve = memory_curve(
         f"{title}; {', '.join(unjudged)} still settle" if unjudged else title,
