@@ -20,7 +20,6 @@ from measurement.charts import (
     line_chart,
     percentile_chart,
     responsive,
-    with_gaps,
 )
 from measurement.curves import AtSize, Limit, memory_chart, sizes_chart
 from measurement.drawing import STYLE, Scale, nice_ticks, rounded_range, spread, text_width, thinned
@@ -207,41 +206,6 @@ def test_an_availability_chart_adds_up_stretches_that_are_too_short_to_see():
     assert "writes per 1100 ms" in texts(narrow)
     wide = availability_chart("t", moments[:100], width=1040)
     assert "writes per 100 ms" in texts(wide)
-
-
-def test_values_below_zero_have_their_sign_but_where_they_are_counted_downwards():
-    assert "\u22122" in texts(line_chart("t", [line([-2, 2])], x=SECONDS, y=MS))
-    mirrored = texts(line_chart("t", [line([-2, 2])], x=SECONDS, y=Axis("writes", mirrored=True)))
-    assert mirrored.count("2") >= 2
-    assert not [text for text in mirrored if text.startswith("\u2212")]
-
-
-def test_charts_below_one_another_have_the_same_times_at_the_same_place():
-    low, high = (line_chart("t", [line([1, top])], x=SECONDS, y=MS, room_left=70, height=100) for top in (2, 90_000))
-    assert [coordinates(path_of(svg, "line")[0])[::2] for svg in (low, high)] == [[70, 646], [70, 646]]
-    assert float(parsed(low).get("viewBox").split()[3]) < 200
-
-
-def test_a_band_without_a_label_takes_no_room_above_the_plot():
-    named, unnamed = (
-        line_chart("t", [line([1, 2])], x=SECONDS, y=MS, bands=[FaultBand(label, 0.2, 0.6)]) for label in ("kill", "")
-    )
-    tops = [float(next(parsed(svg).iter(f"{SVG}rect")).get("y")) for svg in (named, unnamed)]
-    assert tops[0] - tops[1] == 17
-    assert None not in texts(unnamed)
-
-
-def test_a_series_may_have_the_colour_of_another():
-    one = [Series("median", [(0, 1), (1, 2)], hue=3), Series("slowest", [(0, 2), (1, 4)], "dots", hue=3)]
-    svg = line_chart("t", one, x=SECONDS, y=MS)
-    assert set(re.findall(r"var\(--s(\d)\)", svg)) == {"3"}
-
-
-def test_a_line_is_parted_where_points_are_missing_or_further_apart_than_told():
-    points = [(at, 1.0) for at in (0.0, 1.0, 2.0, 3.0, 6.0, 11.0)]
-    assert [at for at, value in with_gaps(points) if value is None] == [11.0]
-    assert [at for at, value in with_gaps(points, 1.5) if value is None] == [6.0, 11.0]
-    assert with_gaps(points[-2:]) == points[-2:]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ObserverLibrary.ledger import Outcome, Plan, Published, create
 BEGIN = 1_795_292_270_500_000
 
 
-def load_of(tmp_path: Path, rate: float, acked_after: list[float | None]) -> Published:
+def load_of(tmp_path: Path, rate: float, acked_after: Sequence[float | None]) -> Published:
     """A load whose events were acknowledged so many seconds after it began; None: never."""
     plan = Plan("S", "s", 7, rate, len(acked_after))
     rows = create(tmp_path / "FQ-C03-events-1.ledger", plan.events)
