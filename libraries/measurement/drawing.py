@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -59,9 +60,9 @@ def shortened(text: str, width: float, size: float = FONT) -> str:
 
 
 def wrapped(text: str, width: float, size: float = FONT) -> list[str]:
-    """Break a text into lines of a width, at spaces; a word that is too long is cut."""
+    """Break a text into lines of a width, at spaces but never within `10 000` or `12 ms`; a longer word is cut."""
     lines = [""]
-    for word in text.split():
+    for word in re.split(r"(?<!\d)\s+|(?<=\d)\s+(?!\d{3}\b|(?:B|MB|us|ms|s|min|h)\b|%)", text.strip()):
         longer = f"{lines[-1]} {word}".strip()
         if text_width(longer, size) <= width or not lines[-1]:
             lines[-1] = longer

@@ -257,6 +257,10 @@ def of_stages(run: RunData, criterion: str) -> Iterator[Figure]:
         seconds = float(value["value"])
         lanes[f"{value['of'].removeprefix(STAGE)}: {_time(seconds)}"] = [(at, at + seconds)]
         at += seconds
-    title = f"{len(values)} stages, {_time(at)} in all"
+    longest = max(values, key=lambda value: float(value["value"]))
+    title = (
+        f"{len(values)} stages take {_time(at)} in all, the longest {_time(float(longest['value']))} "
+        f"({longest['of'].removeprefix(STAGE)})"
+    )
     svg = charts.responsive(lambda width: lanes_chart(title, lanes, (0.0, at), width=width))
     yield Figure("Each begins when the one before it has ended; time in seconds.", svg, (criterion,))

@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 from measurement.charts import Axis, FaultBand, Series, line_chart, with_gaps
+from measurement.drawing import wrapped
 
 SVG = "{http://www.w3.org/2000/svg}"
 SECONDS, MS = Axis("seconds"), Axis("ms")
@@ -61,3 +62,9 @@ def test_a_line_is_parted_where_points_are_missing_or_further_apart_than_told():
     assert [at for at, value in with_gaps(points) if value is None] == [11.0]
     assert [at for at, value in with_gaps(points, 1.5) if value is None] == [6.0, 11.0]
     assert with_gaps(points[-2:]) == points[-2:]
+
+
+def test_a_title_is_never_broken_within_a_number_or_before_its_unit():
+    assert wrapped("at most 10 000 events in 12 ms", 60) == ["at most", "10 000", "events", "in", "12 ms"]
+    assert wrapped("p99 at 10 % of it", 60) == ["p99 at", "10 % of", "it"]
+    assert wrapped(" 3 events  of 4", 60) == ["3", "events", "of 4"]

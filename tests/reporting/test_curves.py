@@ -206,7 +206,7 @@ def test_stages_are_drawn_one_after_the_other(run):
     seconds = {"stage insert": 2.01, "stage ClickHouse": 0.1, "stage query": 0.0065, "other": 7.0}
     values = [{"criterion": "CL-16", "of": of, "value": value, "unit": "s"} for of, value in seconds.items()]
     (figure,) = drawn(run, values=values)
-    assert titles(figure) == ["3 stages, 2.1 s in all"]
+    assert titles(figure) == ["3 stages take 2.1 s in all, the longest 2.0 s (insert)"]
     assert "insert: 2.0 s: 0.0 s to 2.0 s. ClickHouse: 100 ms: 2.0 s to 2.1 s. query: 6.50 ms" in figure.svg
     assert drawn(run, values=values[:1]) == []
 
