@@ -52,7 +52,8 @@ class Target:
 class Axis:
     """What an axis shows. Without a range it holds all values and begins at zero.
 
-    `mirrored`: what lies below zero is counted downwards, and labelled without a sign.
+    `mirrored`: what lies below zero is counted downwards, and labelled without a sign. `whole`: there is nothing
+    between whole numbers, such as those of rounds, so that no label stands there.
     """
 
     label: str
@@ -60,6 +61,7 @@ class Axis:
     low: float | None = None
     high: float | None = None
     mirrored: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +210,8 @@ class Plot:
         self.drawing.add(f'<path d="M{number(self.left)} {number(at)}H{number(self.right)}" class="grid"{extra}/>')
 
     def _draw_x_axis(self, x: Axis, ticks: Sequence[tuple[float, str]] | None) -> None:
-        found = (
-            ticks if ticks is not None else [(v, _signed(v)) for v in self.x.ticks(int((self.right - self.left) / 72))]
-        )
+        places = [v for v in self.x.ticks(int((self.right - self.left) / 72)) if not x.whole or v == int(v)]
+        found = ticks if ticks is not None else [(v, _signed(v)) for v in places]
         self.drawing.path(f"M{number(self.left)} {number(self.bottom)}H{number(self.right)}", "axis")
         free = -math.inf
         for value, label in found:

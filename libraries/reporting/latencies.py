@@ -140,7 +140,9 @@ def _rounds(record: Record) -> str:
         f"({compared['confidence']:.0%} sure of {compared['low']:.3g} to {compared['high']:.3g})"
     )
     return charts.responsive(
-        lambda width: charts.line_chart(title, series, x=Axis("round"), y=Axis("median, ms", log=True), width=width)
+        lambda width: charts.line_chart(
+            title, series, x=Axis("round", whole=True), y=Axis("median, ms", log=True), width=width
+        )
     )
 
 

@@ -64,6 +64,12 @@ def test_a_line_is_parted_where_points_are_missing_or_further_apart_than_told():
     assert with_gaps(points[-2:]) == points[-2:]
 
 
+def test_between_whole_numbers_nothing_is_labelled():
+    rounds = [line([1, 2, 1, 2])]
+    assert "1.5" in texts(line_chart("t", rounds, x=Axis("round"), y=Axis("ms", log=True)))
+    assert "1.5" not in texts(line_chart("t", rounds, x=Axis("round", whole=True), y=Axis("ms", log=True)))
+
+
 def test_a_title_is_never_broken_within_a_number_or_before_its_unit():
     assert wrapped("at most 10 000 events in 12 ms", 60) == ["at most", "10 000", "events", "in", "12 ms"]
     assert wrapped("p99 at 10 % of it", 60) == ["p99 at", "10 % of", "it"]
