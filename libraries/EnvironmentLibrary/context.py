@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from environments.system import running
 
@@ -61,10 +61,24 @@ def record_value(of: str, value: float, unit: str) -> None:
 
     Without a run (a keyword called from a unit test) nothing is written.
     """
+    _append("values", {"of": of, "value": value, "unit": unit})
+
+
+def record_curve(kind: str, content: Mapping[str, Any]) -> None:
+    """Append what a drawing of the criterion that runs is made from to `curves.jsonl`; nothing without a run.
+
+    Args:
+        kind: `sizes`, `events` or `memory`; `reporting.curves` draws them, and says what each holds.
+        content: few enough numbers for a line: what took an hour is told in a few hundred stretches.
+    """
+    _append("curves", {"kind": kind, **content})
+
+
+def _append(name: str, content: Mapping[str, Any]) -> None:
     try:
         directory = results()
     except RuntimeError:
         return
-    line = {"criterion": criterion() or None, "of": of, "value": value, "unit": unit}
-    with (directory / "values.jsonl").open("a", encoding="utf-8") as file:
+    line = {"criterion": criterion() or None, **content}
+    with (directory / f"{name}.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

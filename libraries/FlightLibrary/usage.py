@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
@@ -30,13 +31,15 @@ class ResidentMemory:
     Attributes:
         before: bytes at the beginning.
         most: bytes at the highest point so far.
+        looks: (epoch seconds, bytes) of all of them.
     """
 
     def __init__(self, processes: Processes) -> None:
-        self.before = self.most = resident_bytes(processes)
+        self.looks: list[tuple[float, float]] = []
         self._processes = processes
+        self.before = self.most = self._look()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="memory", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
 
     @property
     def growth(self) -> int:
@@ -50,11 +53,16 @@ class ResidentMemory:
     def __exit__(self, *exception: object) -> None:
         self._over.set()
         self._thread.join()
-        self.most = max(self.most, resident_bytes(self._processes))
+        self.most = max(self.most, self._look())
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
-            self.most = max(self.most, resident_bytes(self._processes))
+            self.most = max(self.most, self._look())
+
+    def _look(self) -> int:
+        held = resident_bytes(self._processes)
+        self.looks.append((time.time(), held))
+        return held
 
 
 def _each(processes: Processes, question: Callable[[psutil.Process], Any]) -> Iterator[Any]:

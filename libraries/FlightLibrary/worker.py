@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -51,7 +52,7 @@ def _read(
         with FlightConnection(address, token, deadline_seconds=deadline_seconds) as client:
             client.read(GraphQLQuery("{ users(limit: 1) { id } }"))
             before = _settled()
-            _forget_the_peak()
+            began = _forget_the_peak()
             reading = client.read(_ticket(ticket), keep=keep)
             after = _settled()
             rows, size = reading.rows, reading.bytes
@@ -59,7 +60,7 @@ def _read(
         with HttpConnection(address, deadline_seconds=deadline_seconds) as http:
             http.read("{ users(limit: 1) { id } }")
             before = _settled()
-            _forget_the_peak()
+            began = _forget_the_peak()
             reading = http.read(ticket["query"], ticket.get("variables"))
             after = _settled()
             rows, size = len(reading.rows), reading.bytes
@@ -69,9 +70,10 @@ def _read(
             "bytes": size,
             "seconds": reading.seconds,
             "first_seconds": reading.first_seconds,
+            "began": began,
             "before": before,
             "after": after,
-            "peak": _status("VmHWM"),
+            "peak": max(after, _status("VmHWM")),  # the kernel's mark may be behind by what it counts for each thread
         }
     )
 
@@ -121,10 +123,11 @@ def _settled() -> int:
     return _status("VmRSS")
 
 
-def _forget_the_peak() -> None:
-    """Let the kernel begin anew to note the most resident memory."""
+def _forget_the_peak() -> float:
+    """Let the kernel begin anew to note the most resident memory; return when (epoch seconds)."""
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
         file.write("5")
+    return time.time()
 
 
 def _status(name: str) -> int:

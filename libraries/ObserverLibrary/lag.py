@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +143,37 @@ class Lag:
         answered, counts = self._steps()
         following = np.append(self.intended, np.inf)[counts]
         return list(zip(answered.tolist(), np.maximum(answered - following, 0.0).tolist(), strict=True))
+
+    def last_seen(self, begin: float) -> float:
+        """Return when a new event was last seen (epoch seconds), the beginning if none was."""
+        answered, counts = self._steps()
+        came = answered[np.diff(counts, prepend=0) > 0]
+        return float(came[-1]) if len(came) else begin
+
+    def over_time(self, begin: float, stretch: float, number: int) -> dict[str, list[Any]]:
+        """Return the lags of the events that were first seen in each of some stretches of time.
+
+        Args:
+            begin: of the first stretch, epoch seconds.
+            stretch: how long each is, seconds.
+            number: of stretches; what is seen later counts in the last.
+
+        Returns:
+            A value a stretch: `seen`, how many events, and `p50_s` and `max_s` of their lags, None where none was seen.
+        """
+        answered, counts = self._steps()
+        found: dict[str, list[Any]] = {"seen": [0] * number, "p50_s": [None] * number, "max_s": [None] * number}
+        places = np.clip((answered - begin) // stretch, 0, number - 1).astype(int)
+        for place in np.unique(places).tolist():
+            here = np.flatnonzero(places == place)
+            first = int(counts[here[0] - 1]) if here[0] else 0
+            new = np.diff(counts[here], prepend=first)
+            lags = np.repeat(answered[here], new) - self.intended[first : int(counts[here[-1]])]
+            if len(lags):
+                found["seen"][place] = len(lags)
+                found["p50_s"][place] = round(max(0.0, float(np.median(lags))), 4)
+                found["max_s"][place] = round(max(0.0, float(np.max(lags))), 4)
+        return found
 
     def longest_pause(self, since: float, until: float) -> float:
         """Return the longest time (seconds) in which no new event was seen, between two instants (epoch seconds).

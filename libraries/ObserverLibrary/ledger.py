@@ -150,6 +150,23 @@ class Published:
             raise ValueError(f"{path} has {len(rows)} rows, and {outcome.offered} events fell due")
         return cls(plan, outcome, np.asarray(rows[: outcome.offered]), path)
 
+    @classmethod
+    def so_far(cls, plan: Plan, due: int, path: Path) -> Self:
+        """Read the rows of a load that was broken off, or is under way: its beginning is that of its first event.
+
+        Args:
+            plan: of the load.
+            due: how many events have fallen due.
+            path: of its `.ledger`.
+
+        Raises:
+            ValueError: nothing has been sent yet.
+        """
+        first = int(np.memmap(path, dtype=ROW, mode="r", shape=(1,))["free"][0])
+        if not first or not due:
+            raise ValueError(f"nothing of {path.stem} has been sent yet")
+        return cls.of(plan, Outcome(first, due), path)
+
     def close(self) -> None:
         """Write the plan and the outcome beside the rows, and cut off the rows of events that never fell due."""
         os.truncate(self.path, len(self.rows) * ROW.itemsize)

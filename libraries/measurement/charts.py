@@ -1,4 +1,4 @@
-"""Charts as SVG text: latency over time, latency by percentile, write availability, memory over time.
+"""Charts as SVG text: latency over time, latency by percentile, write availability; more in `measurement.curves`.
 
 Each function returns one drawing for one width in pixels. `responsive` puts a narrow, a middle and a wide drawing of
 the same chart together and lets the page show the one that fits. Colours follow the reader's light or dark setting; a
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from measurement.drawing import SERIES, Point, bars, dash_of, number, text_width
+from measurement.drawing import Point, bars, number
 from measurement.histogram import TAIL_SAMPLES, LatencyHistogram
-from measurement.plot import Axis, FaultBand, Key, Phase, Plot, Target
+from measurement.plot import Axis, FaultBand, Key, Phase, Plot, Target, key_of
 
 __all__ = [
     "Axis",
@@ -27,9 +27,9 @@ __all__ = [
     "Target",
     "availability_chart",
     "line_chart",
-    "memory_chart",
     "percentile_chart",
     "responsive",
+    "with_gaps",
 ]
 
 WIDTHS = (360, 660, 1040)
@@ -38,11 +38,12 @@ WIDTHS = (360, 660, 1040)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points (x, y) in the order of x; a y of None leaves a gap."""
+    """Points (x, y) in the order of x; a y of None leaves a gap. `hue`: of which series it has the colour; its own."""
 
     label: str
     points: Sequence[tuple[float, float | None]]
     style: Literal["line", "dots"] = "line"
+    hue: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def line_chart(
     bands: Sequence[FaultBand] = (),
     description: str = "",
     width: int = 660,
+    height: float | None = None,
+    room_left: float = 0.0,
 ) -> str:
     """Draw series over time or another quantity.
 
@@ -77,9 +80,11 @@ def line_chart(
         bands: shaded behind, with their labels above.
         description: for those who do not see it; what there is to see when empty.
         width: in pixels.
+        height: of the plot, in pixels.
+        room_left: pixels left of the plot at least, so that the times of charts below one another line up.
     """
-    text = description or _described(series, x, y, target, bands)
-    plot = Plot(title, text, width, bands, legend=_keys([(s.label, s.style) for s in series]))
+    text = description or described(series, x, y, target, bands)
+    plot = Plot(title, text, width, bands, legend=_keys(series), height=height, room_left=room_left)
     xs = [point[0] for s in series for point in s.points] + [
         e for b in bands for e in (b.start, b.end) if e is not None
     ]
@@ -89,7 +94,7 @@ def line_chart(
         plot.nothing("no data")
     for index, one in enumerate(series):
         places = [None if value is None else (plot.x(at), plot.y(value)) for at, value in one.points]
-        plot.series(index, places, one.style)
+        plot.series(index if one.hue is None else one.hue, places, one.style)
     if target:
         plot.target(target)
     return plot.svg()
@@ -118,7 +123,7 @@ def percentile_chart(
     """
     known = {label: h for label, h in histograms.items() if h.n}
     text = description or _described_percentiles(known, target, target_percent)
-    plot = Plot(title, text, width, (), legend=_keys([(label, "line") for label in known]))
+    plot = Plot(title, text, width, (), legend=_keys([Series(label, []) for label in known]))
     nines = max([math.log10(2 * h.n) for h in known.values()] or [2.0])
     values = [seconds * 1000 for h in known.values() for _, seconds in h.curve()]
     plot.axes(
@@ -174,7 +179,7 @@ def availability_chart(
     xs += [e for b in bands for e in (b.start, b.end) if e is not None]
     plot.axes(
         Axis("seconds", low=min(xs), high=max(xs)),
-        Axis(f"writes per {bucket * 1000:g} ms", low=-1.15 * down, high=max(up, 1) * 1.25),
+        Axis(f"writes per {bucket * 1000:g} ms", low=-1.15 * down, high=max(up, 1) * 1.25, mirrored=True),
         [],
         [],
     )
@@ -191,41 +196,6 @@ def availability_chart(
     plot.drawing.path(f"M{number(plot.left)} {number(zero)}H{number(plot.right)}", "axis")
     if gap:
         plot.bracket(*gap, f"no write acknowledged for {gap[1] - gap[0]:.1f} s")
-    return plot.svg()
-
-
-def memory_chart(
-    title: str,
-    services: Mapping[str, Sequence[tuple[float, float]]],
-    *,
-    bands: Sequence[FaultBand] = (),
-    description: str = "",
-    width: int = 660,
-) -> str:
-    """Draw the memory of each service over time, in MiB.
-
-    Args:
-        title: one line above the chart.
-        services: name -> (seconds, bytes) in the order of time.
-        bands: shaded behind.
-        description: for those who do not see it.
-        width: in pixels.
-    """
-    largest = sorted(services, key=lambda name: -max((b for _, b in services[name]), default=0))
-    series = [Series(name, _with_gaps([(t, size / 2**20) for t, size in services[name]])) for name in largest]
-    x, y = Axis("seconds"), Axis("MiB")
-    text = description or _described(series, x, y, None, bands)
-    direct = width >= 560
-    room = max([text_width(name) for name in largest] or [0]) + 20 if direct else 0.0
-    plot = Plot(
-        title, text, width, bands, legend=[] if direct else _keys([(name, "line") for name in largest]), room_right=room
-    )
-    xs = [t for s in series for t, _ in s.points] + [b.start for b in bands]
-    plot.axes(x, y, xs, [value for s in series for _, value in s.points if value is not None])
-    for index, one in enumerate(series):
-        plot.series(index, [None if v is None else (plot.x(t), plot.y(v)) for t, v in one.points], "line")
-    if direct:
-        plot.names([(s.label, [v for _, v in s.points if v is not None]) for s in series])
     return plot.svg()
 
 
@@ -247,6 +217,38 @@ def responsive(draw: Callable[[int], str], widths: Sequence[int] = WIDTHS) -> st
         rules.append(f"@container {query}{{.chart-fit>.chart-{index}{{display:block}}}}")
     drawings = "".join(f'<div class="chart-{index}">{draw(width)}</div>' for index, width in enumerate(widths))
     return f'<div class="chart-fit"><style>{"".join(rules)}</style>{drawings}</div>'
+
+
+def with_gaps(points: Sequence[Point], longest: float | None = None) -> list[tuple[float, float | None]]:
+    """Part a line where points are missing, as they are while a service is down.
+
+    Args:
+        points: in the order of x.
+        longest: distance of two points that are joined; four times the usual distance by default.
+    """
+    if longest is None and len(points) < 3:
+        return list(points)
+    if longest is None:
+        distances = sorted(b[0] - a[0] for a, b in pairwise(points))
+        longest = 4 * distances[len(distances) // 2]
+    result: list[tuple[float, float | None]] = []
+    for point in points:
+        if result and point[0] - result[-1][0] > longest:
+            result.append((point[0], None))
+        result.append(point)
+    return result
+
+
+def described(series: Sequence[Series], x: Axis, y: Axis, target: Target | None, bands: Sequence[FaultBand]) -> str:
+    """Say what a chart shows, for those who do not see it."""
+    parts = [f"{y.label} by {x.label}."]
+    for one in series:
+        values = [value for _, value in one.points if value is not None]
+        if values:
+            parts.append(f"{one.label}: from {min(values):.3g} to {max(values):.3g}, last {values[-1]:.3g}.")
+    if target:
+        parts.append(f"{target.label}: {target.value:g}.")
+    return " ".join([*parts, *_described_bands(bands)])
 
 
 _OUTCOME = {"acknowledged": "--good", "failed": "--bad", "unknown": "--unsure"}
@@ -277,11 +279,12 @@ def _curve(histogram: LatencyHistogram) -> tuple[list[Point], list[Point]]:
     return settled, [*settled[-1:], *tail]
 
 
-def _keys(labels: Sequence[tuple[str, Literal["line", "dots"]]]) -> list[Key]:
+def _keys(series: Sequence[Series]) -> list[Key]:
     """A legend for several series; one alone is named by the title and the axis."""
-    if len(labels) < 2:
+    if len(series) < 2:
         return []
-    return [Key(label, style, f"--s{index % SERIES}", dash_of(index)) for index, (label, style) in enumerate(labels)]
+    hues = [index if one.hue is None else one.hue for index, one in enumerate(series)]
+    return [key_of(one.label, hue, one.style) for one, hue in zip(series, hues, strict=True)]
 
 
 def _added_up(moments: Sequence[Moment], factor: int) -> list[Moment]:
@@ -289,31 +292,6 @@ def _added_up(moments: Sequence[Moment], factor: int) -> list[Moment]:
     return [
         Moment(g[0].start, sum(m.acked for m in g), sum(m.failed for m in g), sum(m.unknown for m in g)) for g in groups
     ]
-
-
-def _with_gaps(points: Sequence[Point]) -> list[tuple[float, float | None]]:
-    """Part a line where samples are missing, as they are while a service is down."""
-    if len(points) < 3:
-        return list(points)
-    distances = sorted(b[0] - a[0] for a, b in pairwise(points))
-    usual = distances[len(distances) // 2]
-    result: list[tuple[float, float | None]] = []
-    for point in points:
-        if result and point[0] - result[-1][0] > 4 * usual:
-            result.append((point[0], None))
-        result.append(point)
-    return result
-
-
-def _described(series: Sequence[Series], x: Axis, y: Axis, target: Target | None, bands: Sequence[FaultBand]) -> str:
-    parts = [f"{y.label} by {x.label}."]
-    for one in series:
-        values = [value for _, value in one.points if value is not None]
-        if values:
-            parts.append(f"{one.label}: from {min(values):.3g} to {max(values):.3g}, last {values[-1]:.3g}.")
-    if target:
-        parts.append(f"{target.label}: {target.value:g}.")
-    return " ".join([*parts, *_described_bands(bands)])
 
 
 def _described_percentiles(histograms: Mapping[str, LatencyHistogram], target: Target | None, percent: float) -> str:

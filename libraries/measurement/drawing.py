@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -59,9 +60,9 @@ def shortened(text: str, width: float, size: float = FONT) -> str:
 
 
 def wrapped(text: str, width: float, size: float = FONT) -> list[str]:
-    """Break a text into lines of a width, at spaces; a word that is too long is cut."""
+    """Break a text into lines of a width, at spaces but never within `10 000` or `12 ms`; a longer word is cut."""
     lines = [""]
-    for word in text.split():
+    for word in re.split(r"(?<!\d)\s+|(?<=\d)\s+(?!\d{3}\b|(?:B|MB|us|ms|s|min|h)\b|%)", text.strip()):
         longer = f"{lines[-1]} {word}".strip()
         if text_width(longer, size) <= width or not lines[-1]:
             lines[-1] = longer
@@ -116,10 +117,13 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self, wanted: int) -> list[float]:
-        """Return where to label: nice numbers, or whole powers of ten."""
+        """Return where to label: nice numbers, or powers of ten and, where there is none or one, 2 and 5 times them."""
         if not self.log:
             return nice_ticks(self.low, self.high, wanted)
         first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+        if last - first < 1:
+            between = (m * 10.0**exponent for exponent in range(first - 1, last + 1) for m in (1, 2, 5))
+            return [value for value in between if self.low <= value <= self.high]
         skip = max(1, math.ceil((last - first + 1) / max(2, wanted)))
         return [10.0**exponent for exponent in range(first, last + 1, skip)]
 
@@ -205,7 +209,7 @@ def polyline(points: Sequence[Point | None]) -> str:
 
     def close() -> None:
         if len(run) == 1:
-            run.append((run[0][0] + 1.5, run[0][1]))
+            run.append((run[0][0] + 3.0, run[0][1]))
         if run:
             parts.append("M" + "L".join(f"{number(x)} {number(y)}" for x, y in run))
         run.clear()

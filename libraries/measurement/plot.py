@@ -50,12 +50,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What an axis shows. Without a range it holds all values and begins at zero."""
+    """What an axis shows. Without a range it holds all values and begins at zero.
+
+    `mirrored`: what lies below zero is counted downwards, and labelled without a sign. `whole`: there is nothing
+    between whole numbers, such as those of rounds, so that no label stands there.
+    """
 
     label: str
     log: bool = False
     low: float | None = None
     high: float | None = None
+    mirrored: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,11 @@ class Key:
     dash: str = ""
 
 
+def key_of(label: str, index: int, kind: Literal["line", "dots"] = "line") -> Key:
+    """Return the entry of a series, by the number of its colour."""
+    return Key(label, kind, f"--s{index % SERIES}", dash_of(index))
+
+
 @dataclass
 class Plot:
     """A chart's frame: title, legend, labels of bands, the plot itself, the axes."""
@@ -78,6 +89,8 @@ class Plot:
     bands: Sequence[FaultBand]
     legend: Sequence[Key] = ()
     room_right: float = 0.0
+    room_left: float = 0.0
+    height: float | None = None
     drawing: Drawing = field(init=False)
     x: Scale = field(init=False)
     y: Scale = field(init=False)
@@ -109,10 +122,11 @@ class Plot:
         """Lay the plot out, shade the bands, and draw grid and labels."""
         low_x, high_x = _range(x, xs, air=False)
         low_y, high_y = _range(y, ys, air=True)
-        height = 210.0 if self.width < 560 else 240.0
+        height = self.height or (210.0 if self.width < 560 else 240.0)
         probe = Scale(low_y, high_y, 0, height, y.log)
-        y_ticks = [(value, label_of(abs(value))) for value in probe.ticks(5)]
-        self.left = 10 + max([text_width(label) for _, label in y_ticks] or [20])
+        wanted = 5 if height > 150 else 3
+        y_ticks = [(v, label_of(abs(v)) if y.mirrored else _signed(v)) for v in probe.ticks(wanted)]
+        self.left = max(self.room_left, 10 + max([text_width(label) for _, label in y_ticks] or [20]))
         self.x = Scale(low_x, high_x, self.left, self.right, x.log)
         lanes = self._band_lanes()
         self.drawing.text(2, self.top + 12, y.label, classes="dim")
@@ -154,6 +168,13 @@ class Plot:
         above = at - 5 if at - 18 > self.y.end else at + 14
         self.drawing.text(self.left + 5, above, target.label, classes="targettext halo")
 
+    def rising(self, places: Sequence[Point], label: str) -> None:
+        """Draw a line that is to be kept and rises with time, with its label where it ends."""
+        self.drawing.path(polyline(places), "target")
+        at, last = places[-1]
+        above = last - 5 if last - 18 > self.y.end else last + 14
+        self.drawing.text(at - 5, above, label, anchor="end", classes="targettext halo")
+
     def bracket(self, start: float, end: float, label: str) -> None:
         """Draw a measure from one instant to another, with its label above."""
         a, b, at = self.x(start), self.x(end), self.y.end + 22
@@ -189,9 +210,8 @@ class Plot:
         self.drawing.add(f'<path d="M{number(self.left)} {number(at)}H{number(self.right)}" class="grid"{extra}/>')
 
     def _draw_x_axis(self, x: Axis, ticks: Sequence[tuple[float, str]] | None) -> None:
-        found = (
-            ticks if ticks is not None else [(v, _signed(v)) for v in self.x.ticks(int((self.right - self.left) / 72))]
-        )
+        places = [v for v in self.x.ticks(int((self.right - self.left) / 72)) if not x.whole or v == int(v)]
+        found = ticks if ticks is not None else [(v, _signed(v)) for v in places]
         self.drawing.path(f"M{number(self.left)} {number(self.bottom)}H{number(self.right)}", "axis")
         free = -math.inf
         for value, label in found:
@@ -222,10 +242,12 @@ class Plot:
         self.top += (line + 1) * LINE + 4
 
     def _band_lanes(self) -> dict[int, int]:
-        """Return for each band the row in which its label has room."""
+        """Return for each band that has a label the row in which that has room."""
         ends: list[float] = []
         lanes = {}
         for index, band in enumerate(self.bands):
+            if not band.label:
+                continue
             start, end = self._label_place(band)
             lane = next((i for i, free in enumerate(ends) if start > free), len(ends))
             ends[lane : lane + 1] = [end + 8]
@@ -243,8 +265,10 @@ class Plot:
             start, end = self.x(band.start), self.x(self.x.high if band.end is None else band.end)
             fill = FILLS[band.phase]
             self.drawing.rectangle(start, top, max(end - start, 1.5), self.bottom - top, fill, 0.13)
-            base = top - 6 - LINE * (rows - 1 - lanes[index])
+            base = top - 6 - LINE * (rows - 1 - lanes[index]) if band.label else top - 3
             self.drawing.path(f"M{number(start)} {number(base + 3)}V{number(self.bottom)}", "line", stroke=fill)
+            if not band.label:
+                continue
             self.drawing.text(
                 self._label_place(band)[0], base, shortened(band.label, self.width - 4), fill=fill, classes="halo"
             )

@@ -72,11 +72,19 @@ def measured(run: RunData, row: Row) -> list[Measured]:
         return []
     records = [record for record in run.of(run.measurements, row.id) if record.get("target")]
     found = [_of_record(record, named=len(records) > 1) for record in records]
-    told = {measurement.budget.removeprefix("≤ ").removeprefix("≥ ") for measurement in found}
-    budgets = [b for b in (row.criterion.budgets if row.criterion else ()) if with_unit(b.limit, b.unit) not in told]
+    told = {
+        _in_seconds(float(record["target"].get("limit", 0)), record["target"].get("unit", "")) for record in records
+    }
+    all_of_them = row.criterion.budgets if row.criterion else ()
+    budgets = [budget for budget in all_of_them if _in_seconds(budget.limit, budget.unit) not in told]
     values = _by_budget(budgets, _worst_values(run, row))
     found += [_of_budget(budget, values.pop(budget.of, None), row) for budget in budgets]
     return found + [Measured(of, with_unit(*value), "", "") for of, value in values.items()]
+
+
+def _in_seconds(limit: float, unit: str) -> Value:
+    """Return a time in seconds, whatever its unit, and anything else as it is: 5 000 ms are the budget of 5 s."""
+    return (round(limit / _SCALE[unit], 9), "s") if unit in _SCALE else (limit, unit)
 
 
 def _of_budget(budget: Budget, value: Value | None, row: Row) -> Measured:

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from criteria.discovery import PHASES
 from measurement.drawing import STYLE
 from reporting import explained
-from reporting.figures import Figure, figures
+from reporting.figure import Figure
+from reporting.figures import figures
 from reporting.rundata import Row, RunData
 from reporting.texts import duration, first_lines
 from reporting.verdicts import WORDS
@@ -104,6 +105,7 @@ def _files(run: RunData) -> Iterable[tuple[str, str]]:
         "conditions.json": "the options of run.sh that say against what and how",
         "measurements.jsonl": "one record a measured phase, with its histogram",
         "values.jsonl": "single measured numbers",
+        "curves.jsonl": "lag, memory of single processes, and times by size: what their drawings are made from",
         "samples.jsonl": "CPU, memory and open files of every service",
         "faults.jsonl": "every fault with its instants",
         "timings.jsonl": "where the time went",

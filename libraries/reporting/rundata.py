@@ -68,6 +68,7 @@ class RunData:
         faults: `faults.jsonl`.
         timings: `timings.jsonl`.
         values: `values.jsonl`, single measured numbers such as a write gap.
+        curves: `curves.jsonl`, what drawings are made from, see `reporting.curves`.
         histories: the files of `histories/`.
         kills: when criteria last failed on their defect, by id.
         remarks: what could not be read, one line each.
@@ -84,6 +85,7 @@ class RunData:
     faults: Sequence[Record] = ()
     timings: Sequence[Record] = ()
     values: Sequence[Record] = ()
+    curves: Sequence[Record] = ()
     histories: Sequence[Path] = ()
     kills: Mapping[str, Kill] = field(default_factory=dict)
     remarks: Sequence[str] = ()
@@ -184,7 +186,7 @@ def read_run(directory: Path, known: Sequence[Criterion] = (), kills: Path | Non
     remarks: list[str] = []
     lines = {
         name: _json_lines(directory / f"{name}.jsonl", remarks)
-        for name in ("measurements", "samples", "faults", "timings", "values")
+        for name in ("measurements", "samples", "faults", "timings", "values", "curves")
     }
     written = [Criterion.from_json(content) for content in _json(directory / SELECTION, remarks) or []]
     output = read_output(directory / "output.xml")
@@ -204,6 +206,7 @@ def read_run(directory: Path, known: Sequence[Criterion] = (), kills: Path | Non
         faults=lines["faults"],
         timings=lines["timings"],
         values=lines["values"],
+        curves=lines["curves"],
         histories=sorted((directory / "histories").glob("*.jsonl")),
         kills=_kills(kills, remarks),
         remarks=remarks,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from datetime import timedelta
 
@@ -178,6 +179,7 @@ def test_prompt_clients_are_asked_beside_slow_and_vanished_ones(system, said):
     beside = library.readers_are_slow_and_vanish(QUERY, 4, timedelta(seconds=1), "{ users(limit: 5) { id } }")
     assert beside.streams == 4
     assert len(beside.seconds) > 10
+    assert beside.looks[0][0] < beside.held[0] < beside.held[1] < beside.looks[-1][0]
     library.others_should_not_have_been_slowed_to(beside, timedelta(seconds=2))
     library.as_many_streams_should_be_served_as_before("{ users { id } }", 4)
 
@@ -213,3 +215,16 @@ def test_slowness_and_growth_beside_slow_readers_are_held_against_limits(system)
         library.others_should_not_have_been_slowed_to(beside, timedelta(seconds=0.1))
     with pytest.raises(AssertionError, match=r"grew by 30\.0 MB beside 100 slow readers, less than 20 MB"):
         library.gateway_should_have_grown_by_less_than(20, beside)
+
+
+def test_memory_beside_slow_readers_is_drawn_as_growth_since_they_came(system, tmp_path):
+    system()
+    looks = [(100.0, 50e6), (105.0, 60e6), (110.0, 75e6)]
+    library.gateway_should_have_grown_by_less_than(
+        20, BesideSlow(4, [0.01], [0.01], 15_000_000, 60_000_000, looks, (105.0, 108.0))
+    )
+    (curve,) = [json.loads(line) for line in (tmp_path / "curves.jsonl").read_text().splitlines()]
+    assert curve["processes"] == {"gateway": [[-5.0, -10e6], [0.0, 0], [5.0, 15e6]]}
+    assert curve["limit"]["points"] == [[0.0, 20e6], [5.0, 20e6]]
+    assert curve["bands"] == [["4 slow readers", 0.0, 3.0]]
+    assert curve["title"] == "Growth of the gateway's memory beside 4 slow readers: 15.0 MB at most"

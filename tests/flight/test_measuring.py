@@ -73,6 +73,13 @@ def test_rows_are_got_by_each_way_and_a_record_is_left(run, tmp_path):
     (record,) = read_records(tmp_path / "measurements.jsonl")
     assert record["comparison"]["rounds"] == 5
     assert record["name"] == "100 rows: live query over Flight against HTTP/JSON"
+    (curve,) = [json.loads(line) for line in (tmp_path / "curves.jsonl").read_text().splitlines()]
+    assert (curve["kind"], curve["criterion"], curve["size"], curve["of"]) == ("sizes", "FQ-P01", 100, "rows")
+    ways = {way["name"]: way for way in curve["ways"]}
+    assert ways[HTTP]["speed"] is None
+    assert ways[LIVE]["speed"]["ratio"] == pytest.approx(record["comparison"]["ratio"])  # of the speeds, both of them
+    assert ways[LIVE]["bytes"] == compared.bytes[LIVE]
+    assert ways[LIVE]["median_s"] == compared.turns.way(LIVE).median_seconds
 
 
 def compared_of(flight_seconds, http_seconds, bare_seconds, direct_seconds=None):

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -97,10 +99,58 @@ def test_the_most_memory_of_a_block_is_seen_after_it_is_given_back():
         block.write(b"x" * (64 * MB))
         until(lambda: memory.most > memory.before + 60 * MB, "the block to be seen")
     assert memory.growth > 60 * MB
+    assert max(size for _, size in memory.looks) == memory.most
+    assert [at for at, _ in memory.looks] == sorted(at for at, _ in memory.looks)
 
 
 def held(over, needed, rows=1000, still=0):
     return Held(over, rows, 10, 0.5, 100 * MB, (100 + still) * MB, (100 + needed) * MB)
+
+
+@pytest.fixture
+def curves(monkeypatch):
+    """What is left to be drawn."""
+    left: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "FlightLibrary.keywords.memory.context.record_curve",
+        lambda kind, content: left.append({"kind": kind, **content}),
+    )
+    return left
+
+
+def test_what_two_clients_needed_is_drawn_from_their_own_calls_on(curves):
+    arrow = replace(held("flight", 10), began=5.0, looks=[(5.0, 100 * MB), (5.5, 110 * MB)])
+    json = replace(held("http", 120), began=7.0, looks=[(7.0, 100 * MB), (9.0, 220 * MB)])
+    library.arrow_should_need_times_less_memory((arrow, json), 10, 25)
+    (curve,) = curves
+    assert curve["processes"] == {"Arrow": [(0.0, 0), (0.5, 10 * MB)], "JSON": [(0.0, 0), (2.0, 120 * MB)]}
+    assert [size for _, size in curve["limit"]["points"]] == [100 * MB] * 2
+    assert curve["title"] == "What a client needs for 1 000 rows: 120 MB as JSON, 10 MB as Arrow"
+
+
+def test_a_client_of_its_own_and_the_gateway_are_looked_at_and_drawn_also_when_they_need_too_much(system, curves):
+    system(TinyFlight, over=Gateway(30_000), services={"gateway": Control()})
+    streamed = library.rows_are_streamed_without_keeping_them("{ users { id name } }")
+    at, size = streamed.client.looks[0]
+    assert [at, size] == [streamed.client.began, streamed.client.before]
+    with pytest.raises(AssertionError, match="less than 1 MB wanted"):
+        library.both_should_have_stayed_below(streamed, 1)
+    (curve,) = curves
+    assert set(curve["processes"]) == {"gateway", "client"}
+    assert curve["origin"] == streamed.client.began  # what it needed to start is not the answer's
+    assert all(size > 10 * MB for looks in curve["processes"].values() for _, size in looks)
+    assert not curve["grown"]
+
+
+def test_rounds_are_drawn_as_growth_after_the_warm_up(curves):
+    sizes = [float(min(number, 10)) * MB for number in range(30)]
+    rounds = Repeated(Memory("gateway", tuple(map(float, range(30))), tuple(sizes)), 100_000, 20, range(1000, 1030))
+    rounds = replace(rounds, memory=replace(rounds.memory, bytes=tuple(100 * MB + size for size in sizes)))
+    library.memory_of_the_gateway_should_have_stayed_flat(rounds, 50)
+    (curve,) = curves
+    assert curve["processes"]["gateway"][0] == (0, -10 * MB)
+    assert curve["processes"]["gateway"][10:] == [(float(at), 0) for at in range(10, 30)]
+    assert curve["bands"] == [("warm-up", 0, 10)]
 
 
 def test_the_ratio_of_memory_is_held_against_its_limit():

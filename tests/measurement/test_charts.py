@@ -18,10 +18,10 @@ from measurement.charts import (
     Target,
     availability_chart,
     line_chart,
-    memory_chart,
     percentile_chart,
     responsive,
 )
+from measurement.curves import AtSize, Limit, memory_chart, sizes_chart
 from measurement.drawing import STYLE, Scale, nice_ticks, rounded_range, spread, text_width, thinned
 from measurement.histogram import LatencyHistogram
 
@@ -33,6 +33,13 @@ BANDS = (
     FaultBand("healed", 5, 8, "heal"),
     FaultBand("steady", 8, None, "calm"),
 )
+
+
+ROWS, TIMES = Axis("rows", log=True), Axis("times as fast", log=True)
+WAYS = {
+    "view over Flight": [AtSize(10.0**n, 2.0 * n, 1.8 * n, 2.5 * n) for n in range(2, 7)],
+    "live query over Flight": [AtSize(10.0**n, float(n)) for n in range(2, 7)],
+}
 
 
 def line(values, label="p99"):
@@ -65,6 +72,8 @@ def all_charts(width=660):
         "percentile": percentile_chart("Percentiles", {"open": histogram}, target=Target(100, "budget"), width=width),
         "availability": availability_chart("Availability", moments, bands=BANDS, gap=(2, 5), width=width),
         "memory": memory_chart("Memory", memory, bands=BANDS[1:2], width=width),
+        "growth": memory_chart("Growth", memory, limit=Limit([(10, 0), (50, 9e7)], "a leak: 100 B"), width=width),
+        "sizes": sizes_chart("Sizes", WAYS, x=ROWS, y=TIMES, targets=[Target(50, "at least 50")], width=width),
     }
 
 
@@ -199,14 +208,6 @@ def test_an_availability_chart_adds_up_stretches_that_are_too_short_to_see():
     assert "writes per 100 ms" in texts(wide)
 
 
-def test_a_memory_chart_parts_where_a_service_was_down_and_names_each_service_once():
-    up = [(i / 2, 50 * 2.0**20) for i in range(40) if not 10 <= i < 30]
-    svg = memory_chart("t", {"member1": up, "etcd": [(i / 2, 20 * 2.0**20) for i in range(40)]}, width=660)
-    assert [d.count("M") for d in path_of(svg, "line")[:2]] == [2, 1]
-    assert texts(svg).count("member1") == texts(svg).count("etcd") == 1
-    assert "member1: from 50 to 50, last 50." in svg
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_to_draw_is_said_and_no_error(width):
     assert "no data" in line_chart("t", [], x=SECONDS, y=MS, width=width)
@@ -215,6 +216,8 @@ def test_nothing_to_draw_is_said_and_no_error(width):
         percentile_chart("t", {"a": LatencyHistogram()}, target=Target(1, "b"), width=width),
         availability_chart("t", [], width=width),
         memory_chart("t", {"a": []}, width=width),
+        memory_chart("t", {}, limit=Limit([(0, 1e6), (1, 1e6)], "limit"), width=width),
+        sizes_chart("t", {"a": []}, x=Axis("rows", log=True), y=Axis("ms", log=True), width=width),
     ):
         parsed(svg)
 
@@ -286,6 +289,7 @@ def test_a_logarithmic_scale_gives_each_power_of_ten_the_same_room():
     scale = Scale(1, 1000, 0, 300, log=True)
     assert [round(scale(v)) for v in (1, 10, 100, 1000)] == [0, 100, 200, 300]
     assert scale.ticks(5) == [1, 10, 100, 1000]
+    assert Scale(30, 400, 0, 300, log=True).ticks(5) == [50, 100, 200]  # one power of ten is not a scale
     assert (scale(0.1), scale(1e9)) == (0, 300)
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from measurement.memory import Memory, held_between
+from measurement.memory import Memory, held_between, highest, memory_curve
 
 SECONDS = 60
 
@@ -66,3 +66,35 @@ def test_samples_are_those_of_the_time_asked_about_private_memory_first() -> Non
         Memory("nats", (1.0, 2.0), (6.0, 7.0)),
         Memory("search", (1.5,), (20.0,)),
     ]
+
+
+def test_what_is_drawn_is_told_from_its_origin_and_as_growth_where_there_is_a_base() -> None:
+    looks = {"nats": [(100.0, 5e7), (101.5, 6e7)], "search": [(100.5, 3e8)]}
+    limit = [(100.0, 2e8), (102.0, 2e8)]
+    held = memory_curve("t", looks, limit, "less than 200 MB", origin=100.0, bands=[("warm-up", 99.0, 101.0)])
+    assert held == {
+        "title": "t",
+        "origin": 100.0,
+        "grown": False,
+        "processes": {"nats": [(0.0, 50_000_000), (1.5, 60_000_000)], "search": [(0.5, 300_000_000)]},
+        "limit": {"label": "less than 200 MB", "points": [(0.0, 200_000_000), (2.0, 200_000_000)]},
+        "bands": [("warm-up", -1.0, 1.0)],
+    }
+    grown = memory_curve("t", looks, limit, "", origin=100.0, bases={"nats": 5e7, "search": 4e8})
+    assert grown["grown"]
+    assert grown["processes"] == {"nats": [(0.0, 0), (1.5, 10_000_000)], "search": [(0.5, -100_000_000)]}
+
+
+def test_an_hour_of_looks_is_told_in_a_few_hundred_and_its_peak_is_among_them() -> None:
+    looks = [(n / 50, 1e8 + n % 7) for n in range(180_000)]
+    looks[77_777] = (looks[77_777][0], 9e8)
+    told = highest(looks)
+    assert len(told) == 240
+    assert told == sorted(told)
+    assert looks[77_777] in told
+    assert highest(looks[:200]) == looks[:200]
+
+
+def test_what_was_held_at_an_instant_is_the_last_sample_until_then() -> None:
+    held = Memory("nats", (10.0, 11.0, 12.0), (1.0, 2.0, 3.0))
+    assert [held.held_at(instant) for instant in (9.0, 11.5, 12.0, 99.0)] == [1.0, 2.0, 3.0, 3.0]

@@ -1,4 +1,5 @@
-"""Servers for tests of events: NATS with its stream, ClickHouse with its table, a stand-in for a search engine."""
+"""Servers for tests of events: NATS with its stream, ClickHouse with its table, a stand-in for a search engine, and
+a system of them that the keywords can be asked of."""
 
 from __future__ import annotations
 
@@ -6,8 +7,10 @@ import asyncio
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +18,22 @@ import nats
 import orjson
 import pytest
 from nats.js.api import StreamConfig
-from robot.api.types import Secret
 
 from environments.embedded.ports import HOST, Ports
 from environments.fraiseql import provision_clickhouse
-from environments.system import ClickHouseAddress, Login
-from ObserverLibrary.event import EntityEvent
+from environments.system import ClickHouseAddress, Running
+from LoadLibrary.rate import Rate
+from ObserverLibrary import ObserverLibrary
+from ObserverLibrary.event import EntityEvent, lone_event
+from ObserverLibrary.keywords.base import MARKER, EventLoad, next_seed
 from ObserverLibrary.readers import ClickHouseReader, comparable
 from runner.children import start, stop
 from tests.observer.search_engine import SearchEngine
+from tests.observer.system import LOGIN, STREAM, SUBJECT, Pipeline, running
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-STREAM, SUBJECT = "fraiseql_events", "fraiseql.mutation"
-LOGIN = Login("acceptance", Secret("the word: a secret"))
+MODULES = ("account", "flow", "lone", "pipeline", "stress")  # of keywords that say something
 
 
 class NatsServer:
@@ -126,3 +131,58 @@ def store(reader: ClickHouseReader, events: Sequence[EntityEvent], **changes: An
     token = str(uuid.uuid4())  # the same rows again are other rows
     settings = {"date_time_input_format": "best_effort", "insert_deduplication_token": token}
     reader.client.raw_insert("fraiseql_events", insert_block=body, settings=settings, fmt="JSONEachRow")
+
+
+@dataclass
+class Sinks:
+    """Both sinks, and what the keywords said."""
+
+    run: Running
+    table: ClickHouseReader
+    index: SearchEngine
+    said: list[str]
+
+    def put(self, events: list[EntityEvent], **changes: Any) -> None:
+        store(self.table, events, **changes)
+        for event in events:
+            self.index.put({**asdict(event), **changes})
+
+
+@pytest.fixture
+def sinks(
+    server: NatsServer,
+    clickhouse: ClickHouseAddress,
+    search: SearchEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Sinks]:
+    """A system whose markers arrive at once and whose other events only when the test puts them."""
+    table = ClickHouseReader(clickhouse)
+    table.client.command("TRUNCATE TABLE fraiseql_events")
+    said: list[str] = []
+    with running(Pipeline(server.url, clickhouse, search.address), tmp_path) as run:
+        both = Sinks(run, table, search, said)
+        for name in MODULES:
+            monkeypatch.setattr(f"ObserverLibrary.keywords.{name}.say", said.append)
+
+        def marker() -> EntityEvent:
+            made = lone_event("CUSTOM", MARKER, {}, seed=next_seed(), intended_us=time.time_ns() // 1000)
+            both.put([made])
+            return made
+
+        for name in ("account", "lone"):
+            monkeypatch.setattr(f"ObserverLibrary.keywords.{name}.publish_marker", marker)
+        monkeypatch.setattr("ObserverLibrary.keywords.base.QUIET_SECONDS", 0.3)
+        yield both
+    table.close()
+
+
+@pytest.fixture
+def library() -> ObserverLibrary:
+    return ObserverLibrary()
+
+
+@pytest.fixture
+def load(sinks: Sinks, library: ObserverLibrary) -> EventLoad:
+    """A hundred events at 1 000 a second, all of them acknowledged, none of them in a sink."""
+    return library.events_are_published(100, Rate(1000.0))

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from robot.api.types import Secret
 
-from environments.system import ClickHouseAddress, Endpoint, FraiseqlAddresses, Running, SearchAddress, use
+from environments.system import ClickHouseAddress, Endpoint, FraiseqlAddresses, Login, Running, SearchAddress, use
 from FlightLibrary.keywords.base import undo_all
-from tests.observer.conftest import LOGIN, STREAM, SUBJECT
 
 NOWHERE = Endpoint("127.0.0.1", 1)
+STREAM, SUBJECT = "fraiseql_events", "fraiseql.mutation"
+LOGIN = Login("acceptance", Secret("the word: a secret"))
 
 
 @dataclass

@@ -2,88 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from environments.system import ClickHouseAddress, Endpoint, Running
+from environments.system import Endpoint
 from LoadLibrary.rate import Rate
 from measurement.verdicts import Inconclusive
 from ObserverLibrary import ObserverLibrary
-from ObserverLibrary.event import EntityEvent, lone_event
-from ObserverLibrary.keywords.base import MARKER, EventLoad, nats_url, new_load, next_seed, reader_of
+from ObserverLibrary.event import EntityEvent
+from ObserverLibrary.keywords.base import EventLoad, nats_url, new_load, reader_of
 from ObserverLibrary.lag import Look
-from ObserverLibrary.readers import ClickHouseReader
-from tests.observer.conftest import NatsServer, store
-from tests.observer.search_engine import SearchEngine
-from tests.observer.system import Pipeline, running
+from tests.observer.conftest import NatsServer, Sinks, store
+from tests.observer.system import Pipeline
 
 pytestmark = pytest.mark.servers
 
 WITHIN = timedelta(seconds=5)
-MODULES = ("account", "flow", "lone", "pipeline", "stress")
-
-
-@dataclass
-class Sinks:
-    """Both sinks, and what the keywords said."""
-
-    run: Running
-    table: ClickHouseReader
-    index: SearchEngine
-    said: list[str]
-
-    def put(self, events: list[EntityEvent], **changes: Any) -> None:
-        store(self.table, events, **changes)
-        for event in events:
-            self.index.put({**asdict(event), **changes})
-
-
-@pytest.fixture
-def sinks(
-    server: NatsServer,
-    clickhouse: ClickHouseAddress,
-    search: SearchEngine,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Sinks]:
-    """A system whose markers arrive at once and whose other events only when the test puts them."""
-    table = ClickHouseReader(clickhouse)
-    table.client.command("TRUNCATE TABLE fraiseql_events")
-    said: list[str] = []
-    with running(Pipeline(server.url, clickhouse, search.address), tmp_path) as run:
-        both = Sinks(run, table, search, said)
-        for name in MODULES:
-            monkeypatch.setattr(f"ObserverLibrary.keywords.{name}.say", said.append)
-
-        def marker() -> EntityEvent:
-            made = lone_event("CUSTOM", MARKER, {}, seed=next_seed(), intended_us=time.time_ns() // 1000)
-            both.put([made])
-            return made
-
-        for name in ("account", "lone"):
-            monkeypatch.setattr(f"ObserverLibrary.keywords.{name}.publish_marker", marker)
-        monkeypatch.setattr("ObserverLibrary.keywords.base.QUIET_SECONDS", 0.3)
-        yield both
-    table.close()
-
-
-@pytest.fixture
-def library() -> ObserverLibrary:
-    return ObserverLibrary()
-
-
-@pytest.fixture
-def load(sinks: Sinks, library: ObserverLibrary) -> EventLoad:
-    """A hundred events at 1 000 a second, all of them acknowledged, none of them in a sink."""
-    return library.events_are_published(100, Rate(1000.0))
 
 
 def test_sinks_that_hold_what_was_acknowledged_pass_and_say_so(
@@ -290,32 +229,6 @@ class _Arriving:
     def published_now(self) -> list[EntityEvent]:
         self._load.end(self._load.publishing.wait())
         return self._load.published.events()
-
-
-def test_memory_is_judged_by_the_samples_of_the_run(sinks: Sinks, library: ObserverLibrary, load: EventLoad) -> None:
-    with pytest.raises(Inconclusive, match="nobody sampled the memory"):
-        library.memory_should_not_rise(load)
-    begin, seconds = load.published.outcome.started_us / 1e6, load.published.plan.seconds
-    _sample(sinks, begin, seconds, {"nats": lambda share: 5e7, "search": lambda share: 3e8 + 1e6 * share})
-    library.memory_should_not_rise(load)
-    assert "nats not judged, it settles for 60 s, search not judged, it settles for 300 s" in sinks.said[-1]
-    library.memory_should_have_grown_by_less_than(2, load)
-    with pytest.raises(AssertionError, match=r"grew by at most 1\.0 MB \(search\).* less than 0\.5 MB wanted"):
-        library.memory_should_have_grown_by_less_than(0.5, load)
-    _sample(sinks, begin, seconds, {"observer-search": lambda share: 5e7 + 313 * 100 * share})
-    with pytest.raises(AssertionError, match=r"memory of observer-search rose by \+31\d\.\d B \["):
-        library.memory_should_not_rise(load)
-
-
-def _sample(sinks: Sinks, begin: float, seconds: float, held: dict[str, Callable[[float], float]]) -> None:
-    lines = [
-        json.dumps(
-            {"t": begin + share / 100 * seconds, "service": name, "rss_bytes": 1, "private_bytes": of(share / 100)}
-        )
-        for name, of in held.items()
-        for share in range(101)
-    ]
-    (Path(sinks.run.results) / "samples.jsonl").write_text("\n".join(lines))
 
 
 def test_a_sink_that_the_environment_does_not_declare_is_named(sinks: Sinks) -> None:

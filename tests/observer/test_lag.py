@@ -53,6 +53,21 @@ def test_a_pause_counts_from_and_to_the_instants_that_are_asked_about() -> None:
     assert lag.longest_pause(6.5, 8.0) == pytest.approx(1.5)
 
 
+def test_lags_over_time_stand_where_events_were_seen_and_nowhere_while_the_sink_is_away() -> None:
+    intended = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    lag = lag_of((0.2, 1), (0.9, 2), (1.0, 2), (2.1, None), (3.5, 6), (9.0, 7), intended=intended)
+    over = lag.over_time(0.0, 1.0, 5)
+    assert over["seen"] == [2, 0, 0, 4, 1]  # what comes after the last stretch counts in it
+    assert over["p50_s"] == [pytest.approx(0.3), None, None, pytest.approx(1.75), pytest.approx(6.0)]
+    assert over["max_s"] == [pytest.approx(0.4), None, None, pytest.approx(2.5), pytest.approx(6.0)]
+
+
+def test_the_last_new_event_is_told_and_not_the_last_look() -> None:
+    assert lag_of((1.0, 1), (2.0, 2), (8.0, 2), intended=[0.5, 0.6]).last_seen(0.0) == 2.0
+    assert lag_of((1.0, 0), intended=[0.5]).last_seen(0.25) == 0.25
+    assert lag_of(intended=[0.5]).last_seen(0.25) == 0.25
+
+
 def test_what_was_not_watched_is_not_judged() -> None:
     with pytest.raises(Inconclusive, match="clickhouse was not watched until the end"):
         lag_of((1.0, 1), intended=[0.5]).longest_pause(0.0, 2.0)

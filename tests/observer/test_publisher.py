@@ -15,7 +15,8 @@ from ObserverLibrary.event import EntityEvent, lone_event
 from ObserverLibrary.ledger import ROW, Outcome, Plan, Published, create
 from ObserverLibrary.publisher import publish_one
 from ObserverLibrary.publishing import Publishing, PublishingFailed, State
-from tests.observer.conftest import STREAM, SUBJECT, NatsServer
+from tests.observer.conftest import NatsServer
+from tests.observer.system import STREAM, SUBJECT
 from tests.waiting import until
 
 pytestmark = pytest.mark.servers

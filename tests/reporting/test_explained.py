@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from criteria.registry import Budget
 from measurement.histogram import LatencyHistogram
 from reporting import read_run
 from reporting.explained import (
@@ -53,6 +54,14 @@ def test_a_measured_percentile_stands_beside_its_budget(made_once):
     record = run.measurements[0]
     assert value.value == f"{number(record['latency']['p99'] * 1000)} ms"
     assert value.share == pytest.approx(record["latency"]["p99"] / 0.1)
+
+
+@pytest.mark.parametrize(("limit", "unit", "told"), [(0.1, "s", 1), (100, "ms", 1), (0.2, "s", 2), (100, "/s", 2)])
+def test_a_budget_in_another_unit_of_time_is_told_once(made_once, limit, unit, told):
+    run = read_run(made_once)
+    row = rows(run)["CL-16"]
+    row = replace(row, criterion=replace(row.criterion, budgets=(Budget(limit, unit, "p99"),)))
+    assert len(measured(run, row)) == told
 
 
 def test_a_single_measured_value_stands_beside_its_budget(made_once):

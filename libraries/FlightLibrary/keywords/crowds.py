@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics as plain
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,10 +32,10 @@ from FlightLibrary.streams import Stream, Streams, recovered_after, statuses
 from FlightLibrary.tickets import GraphQLQuery
 from FlightLibrary.usage import ResidentMemory
 from measurement.budgets import milliseconds
+from measurement.memory import MEGABYTE, Look, memory_curve
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 from TemporalLibrary.core import wait_until
 
-MEGABYTE = 1_000_000
 PATIENCE = timedelta(seconds=30)
 STREAM_SECONDS = 30.0  # deadline of one stream in a crowd
 MOST_SHOWN = 3
@@ -49,13 +50,19 @@ class BesideSlow:
         streams: that were held open by slow readers.
         seconds: of each prompt answer meanwhile.
         alone: of each before there were slow readers.
-        growth: of the gateway's memory at most, in bytes.
+        before: what the gateway held at most until then, in bytes.
+        growth: by how much it held more afterwards, at most.
+        looks: (epoch seconds, bytes) at its memory all the time.
+        held: from when until when there were slow readers, epoch seconds.
     """
 
     streams: int
     seconds: Sequence[float]
     alone: Sequence[float]
     growth: int
+    before: int = 0
+    looks: Sequence[Look] = ()
+    held: tuple[float, float] = (0.0, 0.0)
 
 
 class CrowdKeywords:
@@ -202,12 +209,13 @@ class CrowdKeywords:
 
             half = duration.total_seconds() / 2
             alone = asked_for(half)
-            before = memory.most
+            before, since = memory.most, time.time()
             with ExitStack() as slow, context.timed("slow readers", "measuring"):
                 opened = _opened([slow.enter_context(job) for job in _slow_readers(query, readers)])
                 beside = asked_for(half)
-            beside += asked_for(half)  # leaving the block has killed them
-        return BesideSlow(opened, beside, alone, memory.most - before)
+            until = time.time()  # leaving the block has killed them
+            beside += asked_for(half)
+        return BesideSlow(opened, beside, alone, memory.most - before, before, memory.looks, (since, until))
 
     @keyword
     def others_should_not_have_been_slowed_to(self, beside: BesideSlow, limit: timedelta) -> None:
@@ -228,6 +236,17 @@ class CrowdKeywords:
         growth = beside.growth / MEGABYTE
         context.record_value("growth beside slow readers", round(growth, 1), "MB")
         facts = f"the gateway's memory grew by {growth:.1f} MB beside {beside.streams} slow readers"
+        if beside.before:
+            curve = memory_curve(
+                f"Growth of the gateway's memory beside {beside.streams} slow readers: {growth:.1f} MB at most",
+                {"gateway": beside.looks},
+                [(at, limit * MEGABYTE) for at in (beside.held[0], beside.looks[-1][0])],
+                f"less than {limit:g} MB wanted",
+                origin=beside.held[0],
+                bases={"gateway": beside.before},
+                bands=[(f"{beside.streams} slow readers", *beside.held)],
+            )
+            context.record_curve("memory", curve)
         verdict = Verdict.PASS if growth < limit else Verdict.FAIL
         settle(Judgement(verdict, f"{facts}, less than {limit:g} MB wanted"))
 

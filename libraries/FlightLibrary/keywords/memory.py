@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -26,7 +27,8 @@ from FlightLibrary.keywords.speed import SYSTEM
 from FlightLibrary.tickets import GraphQLQuery
 from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes
 from LoadLibrary.rate import Rate
-from measurement.memory import MEGABYTE, SETTLED, Memory
+from measurement.drawing import label_of
+from measurement.memory import MEGABYTE, SETTLED, Look, Memory, memory_curve
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 
 DEADLINE_SECONDS = 120.0
@@ -45,6 +47,8 @@ class Held:
         before: resident memory before the call.
         after: after it, with the answer still held, if it was kept.
         peak: the most there was from the call on.
+        began: when the call did, epoch seconds.
+        looks: (epoch seconds, bytes) from then on, as seen from outside.
     """
 
     over: str
@@ -54,6 +58,8 @@ class Held:
     before: int
     after: int
     peak: int
+    began: float = 0.0
+    looks: Sequence[Look] = ()
 
     @property
     def held(self) -> int:
@@ -74,15 +80,24 @@ class Streamed:
     gateway_before: int
     gateway_most: int
     server_cpu_seconds: float
+    gateway_looks: Sequence[Look] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The gateway's memory after each round of the same answers, and how many rounds there were after the warm-up."""
+    """The gateway's memory after each round of the same answers.
+
+    Attributes:
+        memory: by number of the round.
+        rows: of each answer.
+        times: how many rounds there were after the warm-up.
+        ended: when each round was over, epoch seconds.
+    """
 
     memory: Memory
     rows: int
     times: int
+    ended: Sequence[float] = ()
 
 
 class MemoryKeywords:
@@ -119,6 +134,7 @@ class MemoryKeywords:
         if arrow.needed < LEAST_GROWTH:
             raise Inconclusive(f"Arrow's process grew by {arrow.needed} bytes only, too little to compare with")
         ratio = json.needed / arrow.needed
+        _draw_clients(arrow, json, times)
         context.record_value("memory of JSON / Arrow", round(ratio, 2), "x")
         met = "met" if ratio >= stretch else "not met"
         facts = (
@@ -134,7 +150,8 @@ class MemoryKeywords:
         used = cpu_seconds(processes(*SYSTEM))
         with ResidentMemory(gateway) as memory, context.timed("rows are streamed", "measuring"):
             client = _held("flight", query, keep=False)
-        return Streamed(client, memory.before, memory.most, cpu_seconds(processes(*SYSTEM)) - used)
+        used = cpu_seconds(processes(*SYSTEM)) - used
+        return Streamed(client, memory.before, memory.most, used, memory.looks)
 
     @keyword
     def all_rows_should_have_come(self, streamed: Streamed, rows: int, within: timedelta, rate: Rate) -> None:
@@ -164,6 +181,13 @@ class MemoryKeywords:
         for name, most in found.items():
             context.record_value(f"memory of the {name}", round(most, 1), "MB")
         facts = ", ".join(f"{name} {most:.0f} MB" for name, most in found.items())
+        looks = {"gateway": streamed.gateway_looks, "client": streamed.client.looks}
+        _draw(
+            f"Memory while {label_of(streamed.client.rows)} rows are streamed: at most {facts}",
+            {name: [look for look in seen if look[0] >= streamed.client.began] for name, seen in looks.items()},
+            limit,
+            f"less than {limit:g} MB wanted of each",
+        )
         verdict = Verdict.PASS if max(found.values()) < limit else Verdict.FAIL
         settle(Judgement(verdict, f"most memory: {facts}; less than {limit:g} MB wanted"))
 
@@ -178,7 +202,8 @@ class MemoryKeywords:
             rows: that each answer must have.
             times: over each transport, after the warm-up.
         """
-        gateway, ticket, held = processes("gateway"), GraphQLQuery(query), []
+        gateway, ticket = processes("gateway"), GraphQLQuery(query)
+        held, ended = list[float](), list[float]()
         rounds = math.ceil(times / (1 - SETTLED))
         with (
             flight_connection(deadline_seconds=DEADLINE_SECONDS) as flight,
@@ -190,7 +215,8 @@ class MemoryKeywords:
                 if came != (rows, rows):
                     raise AssertionError(f"{came[0]} rows came over Flight and {came[1]} over HTTP, expected {rows}")
                 held.append(float(resident_bytes(gateway)))
-        return Repeated(Memory("gateway", tuple(map(float, range(rounds))), tuple(held)), rows, times)
+                ended.append(time.time())
+        return Repeated(Memory("gateway", tuple(map(float, range(rounds))), tuple(held)), rows, times, ended)
 
     @keyword("Gateway's Memory Should Have Stayed Flat")
     def memory_of_the_gateway_should_have_stayed_flat(self, repeated: Repeated, limit: float) -> None:
@@ -210,6 +236,7 @@ class MemoryKeywords:
             raise Inconclusive(f"{len(memory.at)} rounds are too few to tell growth from noise")
         growth, low, high = (bound * times / MEGABYTE for bound in (rise.value, rise.low, rise.high))
         context.record_value("growth over repeated queries", round(growth, 1), "MB")
+        _draw_rounds(repeated, growth, limit)
         facts = (
             f"the gateway's memory grew by {growth:.1f} MB [{low:.1f}, {high:.1f}] over {times} answers of "
             f"{repeated.rows} rows each way, and held {memory.most / MEGABYTE:.0f} MB at most"
@@ -221,7 +248,50 @@ class MemoryKeywords:
 def _held(over: str, query: str, *, keep: bool) -> Held:
     where = addresses().flight if over == "flight" else addresses().http
     job: dict[str, Any] = {"over": over, "address": where, "token": right_token(), "ticket": {"query": query}}
-    with Job("read", **job, keep=keep, deadline_seconds=scaled(DEADLINE_SECONDS)) as process:
+    with (
+        Job("read", **job, keep=keep, deadline_seconds=scaled(DEADLINE_SECONDS)) as process,
+        ResidentMemory(lambda: [process.pid]) as memory,
+    ):
         told: Mapping[str, Any] = process.answer(2 * scaled(DEADLINE_SECONDS))
-    names = ("rows", "bytes", "seconds", "before", "after", "peak")
-    return Held(over, **{name: told[name] for name in names})
+    names = ("rows", "bytes", "seconds", "before", "after", "peak", "began")
+    looks = [(told["began"], told["before"]), *(look for look in memory.looks if look[0] > told["began"] and look[1])]
+    return Held(over, **{name: told[name] for name in names}, looks=looks)
+
+
+def _draw(title: str, processes: Mapping[str, Sequence[Look]], limit: float, label: str, **more: Any) -> None:
+    """Leave what memory over time is drawn from: from the first look on, against a limit in MB."""
+    instants = [at for looks in processes.values() for at, _ in looks]
+    if instants:
+        line = [(at, limit * MEGABYTE) for at in (min(instants), max(instants))]
+        more.setdefault("origin", min(instants))
+        context.record_curve("memory", memory_curve(title, processes, line, label, **more))
+
+
+def _draw_clients(arrow: Held, json: Held, times: float) -> None:
+    """Show what each of both needed over the time since its own call."""
+    clients = {"Arrow": arrow, "JSON": json}
+    _draw(
+        f"What a client needs for {label_of(json.rows)} rows: {json.needed / MEGABYTE:.0f} MB as JSON, "
+        f"{arrow.needed / MEGABYTE:.0f} MB as Arrow",
+        {name: [(at - held.began, size) for at, size in held.looks] for name, held in clients.items()},
+        times * arrow.needed / MEGABYTE,
+        f"{times:g} times as much as Arrow: JSON is to need more",
+        origin=0.0,
+        bases={name: float(held.before) for name, held in clients.items()},
+    )
+
+
+def _draw_rounds(repeated: Repeated, growth: float, limit: float) -> None:
+    """Show what the gateway held after each round, from the end of the warm-up on."""
+    if not repeated.ended:
+        return
+    settled = len(repeated.ended) - repeated.times
+    answers = f"{repeated.times} answers of {label_of(repeated.rows)} rows each way"
+    _draw(
+        f"Growth of the gateway's memory over {answers}: {growth:.1f} MB",
+        {"gateway": list(zip(repeated.ended, repeated.memory.bytes, strict=True))},
+        limit,
+        f"less than {limit:g} MB wanted",
+        bases={"gateway": repeated.memory.bytes[settled]},
+        bands=[("warm-up", repeated.ended[0], repeated.ended[settled])],
+    )

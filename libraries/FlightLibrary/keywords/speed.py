@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -114,6 +116,7 @@ class SpeedKeywords:
                 turns = take_turns(ways, rows, rounds, reads, lambda: cpu_seconds(processes(*SYSTEM)))
         compared = Compared(turns, _bytes_on_the_wire(query, view, rows), busy.percent)
         logger.info(as_table(compared), html=True)
+        context.record_curve("sizes", _by_way(compared))
         return compared
 
     @keyword
@@ -137,7 +140,6 @@ class SpeedKeywords:
         without = compared.speed(best, HTTP)
         beside = f"{best} is {without.ratio:.1f} times as fast"
         judgement = beside_baseline(_at_least(found, times, facts), attainable=without.ratio >= times, baseline=beside)
-        context.record_value(f"{by} against HTTP/JSON at {compared.turns.rows} rows", found.ratio, "x")
         _leave(compared, by, HTTP, judgement, Target(f"speed of {by} / HTTP/JSON", times, "x", "at least"))
         settle(judgement)
 
@@ -156,7 +158,6 @@ class SpeedKeywords:
         found = compared.speed(by, of)
         facts = f"{by} has {found} of the rate of {of} at {compared.turns.rows} rows, at least {percent / 100:g} wanted"
         judgement = _at_least(found, percent / 100, facts)
-        context.record_value(f"{by} of {of}", round(100 * found.ratio, 1), "%")
         _leave(compared, by, of, judgement, Target(f"rate of {by} / {of}", percent / 100, "ratio", "at least"))
         settle(judgement)
 
@@ -177,7 +178,6 @@ class SpeedKeywords:
         for compared in all_compared:
             for by in (way.name for way in compared.turns.ways if way.name in (LIVE, VIEW)):
                 found = compared.speed(by, HTTP)
-                context.record_value(f"{by} against HTTP/JSON at {compared.turns.rows} rows", found.ratio, "x")
                 _leave(compared, by, HTTP, None, None)
                 say(f"{compared.turns.rows} rows: {by} {found.ratio:.1f} times as fast as HTTP/JSON")
 
@@ -228,9 +228,31 @@ def _leave(compared: Compared, a: str, b: str, judgement: Judgement | None, targ
         compared.turns.result(a),
         judgement,
         target,
-        comparison=compared.turns.compare(a, b),
+        comparison=compared.turns.compare(b, a),  # of times; so it is the ratio of the speeds, as its target is
         busy_percent=compared.busy_percent,
     )
+
+
+def _by_way(compared: Compared) -> dict[str, Any]:
+    """Return what each way took and used for one size, see `reporting.curves`."""
+    return {
+        "of": "rows",
+        "size": compared.turns.rows,
+        "rounds": len(compared.turns.ways[0].seconds),
+        "against": HTTP,
+        "ways": [
+            {
+                "name": way.name,
+                "median_s": way.median_seconds,
+                "first_s": statistics.median(way.first_seconds),
+                "bytes": compared.bytes.get(way.name),
+                "client_cpu_s": way.client_cpu / way.reads,
+                "server_cpu_s": way.server_cpu / way.reads,
+                "speed": None if way.name == HTTP else asdict(compared.speed(way.name, HTTP)),
+            }
+            for way in compared.turns.ways
+        ],
+    }
 
 
 def as_table(compared: Compared) -> str:

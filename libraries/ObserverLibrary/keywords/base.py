@@ -10,10 +10,11 @@ from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
-from EnvironmentLibrary.context import criterion, results
+from EnvironmentLibrary.context import criterion, record_curve, results
 from environments.system import running, system
 from FlightLibrary.keywords.base import addresses, on_test_end, say, scaled
 from measurement.results import Band
+from ObserverLibrary.curves import events_over_time
 from ObserverLibrary.event import EntityEvent, lone_event, mixed
 from ObserverLibrary.lag import Lag, Watch
 from ObserverLibrary.ledger import Plan, Published
@@ -86,13 +87,14 @@ class EventLoad:
         watches: of the sinks, by name.
         marks: named instants, epoch seconds.
         busy_percent: of all cores while it lasted.
+        known: what was published, None until the load has ended.
     """
 
     publishing: Publishing
     watches: dict[str, Watch] = field(default_factory=dict)
     marks: dict[str, float] = field(default_factory=dict)
     busy_percent: float | None = None
-    _published: Published | None = None
+    known: Published | None = None
 
     @property
     def published(self) -> Published:
@@ -101,13 +103,13 @@ class EventLoad:
         Raises:
             AssertionError: the load has not ended.
         """
-        if self._published is None:
+        if self.known is None:
             raise AssertionError("the load has not ended; `Events End` comes first")
-        return self._published
+        return self.known
 
     def end(self, published: Published) -> None:
         """Note what was published, once it is known."""
-        self._published = published
+        self.known = published
 
     def lag(self, sink: str) -> Lag:
         """Return what the watch of a sink saw."""
@@ -159,10 +161,22 @@ def watch(load: EventLoad, sinks: Sequence[str]) -> None:
     Raises:
         AssertionError: a sink does not tell its count, so that there is nothing to begin with.
     """
+    if sinks:
+        on_test_end(_leave_curves, load)  # after the watches have ended
     for sink in sinks:
         load.watches[sink] = one = Watch(sink, reader_of(sink, patience_seconds=WATCH_SECONDS).count)
         wait_until(partial(_away, one), scaled(FIRST_ANSWER), f"{sink} to be there", interval=POLL_SECONDS)
         on_test_end(one.stop)
+
+
+def _leave_curves(load: EventLoad) -> None:
+    """Leave what the load looks like over time, also of one that a failure broke off."""
+    publishing = load.publishing
+    try:
+        published = load.known or Published.so_far(publishing.plan, publishing.state.due, publishing.ledger)
+    except ValueError:
+        return
+    record_curve("events", events_over_time(published, {sink: one.looks for sink, one in load.watches.items()}))
 
 
 def _away(one: Watch) -> str | None:

@@ -11,8 +11,9 @@ from EnvironmentLibrary import context
 from LoadLibrary.measure import leave_record
 from measurement.budgets import failure_of, judge_latency, milliseconds
 from measurement.counted import NORMAL, CountedResult, CountedSet
+from measurement.drawing import label_of
 from measurement.histogram import LatencyHistogram
-from measurement.memory import MEGABYTE, Memory, held_between
+from measurement.memory import MEGABYTE, SETTLED, Memory, held_between, memory_curve
 from measurement.records import Target
 from measurement.results import LoadResult
 from measurement.sampler import read_samples
@@ -32,7 +33,7 @@ class StressKeywords:
 
     @keyword
     def rate_of_events_should_have_been_held(self, load: EventLoad, percent: float) -> None:
-        """Hold the rate of acknowledged events against a share of the offered one; leave the record of the load.
+        """Hold the rate of acknowledged events against a share of the offered one; leave the records of the load.
 
         Raises:
             AssertionError: too little of it was achieved, or an event was not acknowledged.
@@ -44,7 +45,7 @@ class StressKeywords:
         judgement = failure_of(result, 0)
         if judgement is None:
             judgement = _held(result, wanted)
-        context.record_value("achieved", round(100 * result.achieved_rate / result.offered_rate, 2), "%")
+        _draw_rises(load)
         measurement = leave_record(
             "events acknowledged by NATS",
             result,
@@ -79,7 +80,6 @@ class StressKeywords:
             judgement = Judgement(
                 judgement.verdict, f"lag of {sink}: {judgement.reason}; {resolution}", judgement.unfit
             )
-            context.record_value(f"lag of {sink}", round(1000 * seen.latency.percentile(99), 1), "ms")
             target = Target("p99 latency", limit.total_seconds() * 1000, "ms")
             measurement = leave_record(f"lag of {sink}", seen, judgement, target, busy_percent=load.busy_percent)
             _settle(measurement.judgement)
@@ -122,18 +122,56 @@ class StressKeywords:
         worst = max(memories, key=lambda memory: memory.growth)
         context.record_value("growth", round(worst.growth / MEGABYTE, 1), "MB")
         grown = ", ".join(f"{memory.service} {memory.growth / MEGABYTE:.0f}" for memory in memories)
+        most = f"{worst.growth / MEGABYTE:.0f} MB at most ({worst.service})"
+        curve = memory_curve(
+            f"Growth of memory over {label_of(load.published.acknowledged)} events: {most}",
+            {memory.service: memory.looks for memory in memories},
+            [(at, limit * MEGABYTE) for at in (worst.at[0], worst.at[-1])],
+            f"less than {limit:g} MB wanted of each",
+            origin=worst.at[0],
+            bases={memory.service: memory.bytes[0] for memory in memories},
+        )
+        context.record_curve("memory", curve)
         facts = f"memory grew by at most {worst.growth / MEGABYTE:.1f} MB ({worst.service}); in MB: {grown}"
         verdict = Verdict.PASS if worst.growth / MEGABYTE < limit else Verdict.FAIL
         _settle(Judgement(verdict, f"{facts}; less than {limit:g} MB wanted"))
 
 
 def _memories(load: EventLoad) -> list[Memory]:
-    begin = load.published.outcome.started_us / 1e6
-    end = begin + load.published.seconds
-    memories = [one for one in held_between(read_samples(context.results() / "samples.jsonl"), begin, end) if one.at]
+    memories = _sampled(load)
     if not memories:
         raise Inconclusive("nobody sampled the memory of the services during the load")
     return memories
+
+
+def _sampled(load: EventLoad) -> list[Memory]:
+    begin = load.published.outcome.started_us / 1e6
+    end = begin + load.published.seconds
+    return [one for one in held_between(read_samples(context.results() / "samples.jsonl"), begin, end) if one.at]
+
+
+def _draw_rises(load: EventLoad) -> None:
+    """Leave the growth of each service since a third of the load, against the line of what would be a leak."""
+    memories = _sampled(load)
+    begin, rate = load.published.outcome.started_us / 1e6, load.published.plan.rate
+    settled, end = begin + SETTLED * load.published.seconds, begin + load.published.seconds
+    rises = {one.service: one.rise(SETTLING_SECONDS.get(one.service, 0.0)) for one in memories}
+    known = {name: rise.value / rate for name, rise in rises.items() if rise is not None}
+    if not known:
+        return
+    worst = max(known, key=lambda name: known[name])
+    unjudged = [name for name, rise in rises.items() if rise is None]
+    found = f"{known[worst]:+.0f} B an event at most ({worst})"
+    title = f"Growth of memory after a third of the load: {found}"
+    curve = memory_curve(
+        f"{title}; {', '.join(unjudged)} still settle" if unjudged else title,
+        {memory.service: memory.looks for memory in memories},
+        [(settled, 0.0), (end, LEAK_BYTES_AN_EVENT * rate * (end - settled))],
+        f"a leak: {LEAK_BYTES_AN_EVENT:g} B an event",
+        origin=begin,
+        bases={memory.service: memory.held_at(settled) for memory in memories},
+    )
+    context.record_curve("memory", curve)
 
 
 def _held(result: LoadResult, wanted: float) -> Judgement:
