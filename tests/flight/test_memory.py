@@ -48,7 +48,7 @@ def test_a_process_tells_what_an_answer_needed(serve, http_server, gateway):
     assert (kept["rows"], streamed["rows"], json["rows"]) == (800_000, 800_000, 50_000)
     size = kept["bytes"]
     assert size < kept["after"] - kept["before"] < 2 * size
-    assert streamed["peak"] - streamed["before"] < size / 2  # what gRPC holds, whatever the answer's size
+    assert streamed["peak"] - streamed["before"] < 0.8 * size  # what gRPC holds: tens of MB, whatever the answer's size
     assert json["after"] - json["before"] > 3 * size / 16
     assert kept["peak"] >= kept["after"]
 
