@@ -52,7 +52,7 @@ class FlightServer(fl.FlightServerBase):
         self._database = Database(settings.database_url)
         self._store = parts.store(settings.flight_views, self._database)
         self._slots = parts.slots(settings.flight.max_streams, counted)
-        self._outflow = parts.outflow(counted)
+        self._outflow = parts.outflow(counted, self._watch, settings.flight.stall_seconds)
         self._uploads = parts.uploads(settings.flight_upload_tables, self._database, counted)
         queries = LiveQueries(schema, settings.validation, self._database, parts.statements)
         bulk = BulkAnswers(settings.bulk, self._database, queries)
