@@ -166,6 +166,12 @@ class Database:
         session, reading = self._begun(lambda session: Reading(session, sql, patience, options), patience)
         return StreamedRows(self, session, reading)
 
+    def run(self, sql: str, patience: Patience) -> pa.Table:
+        """Run one statement that answers with few rows, in a transaction of its own; raises what `rows` does."""
+        session, found = self._begun(lambda session: session.run(sql, patience), patience)
+        self.give_back(session)
+        return found
+
     @contextmanager
     def transaction(self, mode: str, patience: Patience) -> Iterator[Session]:
         """Run statements in one transaction, which is committed at the end unless something is raised."""

@@ -99,13 +99,15 @@ class Watch:
     def __init__(self) -> None:
         self._waiting: set[Watched] = set()
         self._changed = threading.Condition()
+        self._asleep = False
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def begin(self, watched: Watched) -> None:
         """Look at it from now on."""
         with self._changed:
             self._waiting.add(watched)
-            if len(self._waiting) == 1:
+            if self._asleep:  # to wake it for each short wait would cost more than the wait itself
+                self._asleep = False
                 self._changed.notify()
 
     def end(self, watched: Watched) -> None:
@@ -116,6 +118,7 @@ class Watch:
     def _run(self) -> None:
         with self._changed:
             while True:
-                self._changed.wait(_LOOK if self._waiting else None)
+                self._asleep = not self._waiting
+                self._changed.wait(None if self._asleep else _LOOK)
                 for watched in list(self._waiting):
                     watched.look()
