@@ -13,6 +13,14 @@ from reference.fraiseql.gateway.flight.metrics import FlightMetrics
 from reference.fraiseql.gateway.flight.tokens import Session, SessionTokens
 
 KEY = "call"  # under which a handler finds its `Call`
+METADATA = frozenset(
+    {
+        fl.FlightMethod.LIST_FLIGHTS,
+        fl.FlightMethod.GET_FLIGHT_INFO,
+        fl.FlightMethod.GET_SCHEMA,
+        fl.FlightMethod.LIST_ACTIONS,
+    }
+)  # calls that say what there is
 
 
 class Call(fl.ServerMiddleware):

@@ -7,9 +7,8 @@ import threading
 from typing import Any
 
 import jwt
-import pyarrow.flight as fl
 
-from reference.fraiseql.gateway.flight.calls import Calls, Slots
+from reference.fraiseql.gateway.flight.calls import METADATA, Calls, Slots
 from reference.fraiseql.gateway.flight.metrics import FlightMetrics
 from reference.fraiseql.gateway.flight.tickets import LARGEST, Ticket, decode
 from reference.fraiseql.gateway.flight.tokens import SessionTokens
@@ -45,12 +44,7 @@ class BelievedTokens(SessionTokens):
 class OpenMetadata(Calls):
     """Asks for a token only where data moves."""
 
-    open_methods = Calls.open_methods | {
-        fl.FlightMethod.LIST_FLIGHTS,
-        fl.FlightMethod.GET_FLIGHT_INFO,
-        fl.FlightMethod.GET_SCHEMA,
-        fl.FlightMethod.LIST_ACTIONS,
-    }
+    open_methods = Calls.open_methods | METADATA
 
 
 class FiftySlots(Slots):
