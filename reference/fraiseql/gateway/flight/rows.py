@@ -23,11 +23,12 @@ def nothing() -> None:
 
 
 class Rows(NamedTuple):
-    """An answer: its schema, batches of it, and what ends their source early."""
+    """An answer: its schema, batches of it, what ends their source early, and for a file its MIME type."""
 
     schema: pa.Schema
     batches: Iterable[pa.RecordBatch]
     close: Callable[[], None] = nothing
+    mime: str | None = None
 
 
 def cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -77,14 +78,14 @@ class Outflow:
 
     def _sent(
         self, rows: Rows, call: Call, context: fl.ServerCallContext, delivery: Delivery
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Iterator[pa.RecordBatch | tuple[pa.RecordBatch, bytes]]:
         try:
             delivery.taken()
             for batch in self._batches(rows):
                 delivery.offered()
-                yield batch
+                yield batch if rows.mime is None else (batch, rows.mime.encode())
                 delivery.taken()
-                self._metrics.rows.inc(batch.num_rows)
+                self._metrics.rows.inc(batch.num_rows if rows.mime is None else 0)
                 self._metrics.bytes.inc(batch.nbytes)
         except GeneratorExit:  # nobody takes the next batch
             call.cancelled = True
@@ -94,4 +95,4 @@ class Outflow:
             raise meant(error) from None
 
     def _batches(self, rows: Rows) -> Iterator[pa.RecordBatch]:
-        return sliced(rows.batches)
+        return sliced(rows.batches) if rows.mime is None else iter(rows.batches)
