@@ -42,9 +42,10 @@ class AuthSettings:
 
 @dataclass(frozen=True, slots=True)
 class FlightSettings:
-    """Section [flight]."""
+    """Section [flight]; `stall_seconds` is how long the client of an answer may take nothing of it."""
 
     max_streams: int = field(default=256, metadata=_read(values.at_least(1)))
+    stall_seconds: int = field(default=30, metadata=_read(values.at_least(1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,10 @@ class Defect(NamedDefect):
         "blocks-on-slow-client",
         "One lock is held while a stream is sent: a client that reads slowly holds all others up.",
     )
+    WAITS_FOR_STANDING_CLIENTS = (
+        "waits-for-standing-clients",
+        "A client that reads nothing more keeps its connection to the database for as long as it likes.",
+    )
     EVENTS_LOSE_A_FIELD = (
         "events-lose-a-field",
         "The tenant of an event had another name once, which is still the one asked for.",

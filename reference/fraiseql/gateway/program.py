@@ -20,7 +20,9 @@ from starlette.types import ASGIApp
 
 from reference.fraiseql.gateway.config import Settings
 from reference.fraiseql.gateway.defects import Defect
+from reference.fraiseql.gateway.flight.parts import Parts as FlightParts
 from reference.fraiseql.gateway.flight.server import FlightServer
+from reference.fraiseql.gateway.flight.upstream import UpstreamServer, upstream_parts
 from reference.fraiseql.gateway.flight.wrong.switch import parts_with as flight_parts_with
 from reference.fraiseql.gateway.schema import Schema
 from reference.fraiseql.gateway.values import Address
@@ -73,7 +75,7 @@ class _Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, signalled.set)
         flight_parts = replace(flight_parts_with(self._defect), statements=self._parts.statements)
-        flight = FlightServer(self._settings, self._schema, self._metrics.registry, flight_parts)
+        flight = self._flight(flight_parts)
         gc.freeze()  # what is there now is never looked through again
         where = self._settings.bind_addr, self._settings.flight_bind_addr
         _log.info("ready: HTTP at %s, Flight at %s, defect %s", *where, self._defect)
@@ -86,6 +88,11 @@ class _Gateway:
         if self._cache is not None:
             await self._cache.close()
         return ended
+
+    def _flight(self, parts: FlightParts) -> FlightServer:
+        if self._settings.compat == "upstream":
+            return UpstreamServer(self._settings, self._schema, self._metrics.registry, upstream_parts(parts))
+        return FlightServer(self._settings, self._schema, self._metrics.registry, parts)
 
     def _application(self) -> ASGIApp:
         settings, parts = self._settings, self._parts

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from reference.fraiseql.gateway.config import EventsSettings, Limits, Settings
 from reference.fraiseql.gateway.defects import Defect
 from reference.fraiseql.gateway.flight.calls import Call
+from reference.fraiseql.gateway.flight.database import CONNECTIONS
 from reference.fraiseql.gateway.flight.metrics import FlightMetrics
 from reference.fraiseql.gateway.flight.server import FlightServer
 from reference.fraiseql.gateway.flight.wrong.switch import _CHANGED, parts_with
@@ -26,10 +27,12 @@ from reference.fraiseql.gateway.schema import load_schema
 from reference.fraiseql.gateway.values import Address
 from tests.fraiseql.clickhouse.conftest import PASSWORD, USER, Front
 from tests.fraiseql.flight.client import Client, connected, options, refused, ticket, token
-from tests.fraiseql.flight.conftest import ENDLESS_PATH, ORDERS, Starter
+from tests.fraiseql.flight.conftest import ENDLESS_PATH, MORE_ORDERS, ORDERS, Starter
 from tests.fraiseql.flight.test_live import ALL
+from tests.fraiseql.flight.test_stalls import standing
 from tests.fraiseql.flight.test_writes import batch
 from tests.fraiseql.gateway.programs import DATA, PORTS, SECRET, Postgres
+from tests.waiting import until
 
 VIEW = ticket("OptimizedView", view="va_users")
 Serving = Callable[..., AbstractContextManager[Client]]
@@ -198,6 +201,16 @@ def test_a_slow_client_holds_the_others_up(serving: Serving):
         slow.read_chunk()
         refused("DEADLINE_EXCEEDED", lambda: client.flight.do_get(VIEW, impatient).read_all())
         slow.cancel()
+
+
+def test_clients_that_stand_still_are_waited_for(own_postgres: Postgres, start: Starter):
+    own_postgres.run(MORE_ORDERS)
+    settings = {"top": "query_timeout_seconds = 3\n", "sections": "[flight]\nstall_seconds = 1\n"}
+    gateway = start("--defect", "waits-for-standing-clients", database=own_postgres.url, **settings)
+    with connected(gateway) as late, standing(gateway, CONNECTIONS) as readers:
+        until(lambda: len(readers) == CONNECTIONS, "all connections to be in use", 30)
+        refused("DEADLINE_EXCEEDED", lambda: late.query("{ users { id } }"), "All 80 connections")
+        assert gateway.counters()["fraiseql_flight_streams_stalled_total"] == 0
 
 
 def test_bad_tickets_end_it_or_hold_it_up(start: Starter):

@@ -195,7 +195,6 @@ def test_only_listed_tables_are_exported(client: Client, postgres: Postgres):
         "WHERE attrelid = 'tb_order'::regclass AND attnum > 0 ORDER BY attnum")]  # fmt: skip
     refused("PERMISSION_DENIED", lambda: client.ask("BulkExport", table="tb_user").read_all())
     refused("INVALID_ARGUMENT", lambda: client.ask("BulkExport", table="tb_order", filter="1=1").read_all())
-    refused("UNIMPLEMENTED", lambda: client.ask("BulkExport", table="tb_order", format="csv").read_all())
 
 
 def test_bulk_and_batched_are_off_unless_allowed(postgres: Postgres, tmp_path):

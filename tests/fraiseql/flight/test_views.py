@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pyarrow as pa
@@ -146,10 +147,44 @@ def test_readers_never_see_half_a_change(own_postgres: Postgres, start: Starter)
             writer.join()
 
 
+def test_what_was_committed_before_a_request_is_in_its_answer(own_postgres: Postgres, start: Starter):
+    """While others ask all the time, whose look at the tables a request may share."""
+    committed, over = 0, threading.Event()
+
+    def write() -> None:
+        nonlocal committed
+        while not over.is_set():
+            own_postgres.run("UPDATE tb_order SET total = %s WHERE id = 7", committed + 1)
+            committed += 1
+
+    def ask(client: Client) -> None:
+        for _ in range(40):
+            before = committed
+            (seen,) = client.view("va_orders", limit=1, offset=6)["total"].to_pylist()
+            assert seen >= before
+
+    with ThreadPoolExecutor(5) as pool, ExitStack() as open_:
+        gateway = start(database=own_postgres.url)
+        own_postgres.run("UPDATE tb_order SET total = 0 WHERE id = 7")
+        writing = pool.submit(write)
+        open_.callback(over.set)
+        asking = [pool.submit(ask, open_.enter_context(connected(gateway))) for _ in range(4)]
+        for one in asking:
+            one.result(60)
+        over.set()
+        writing.result(10)
+    assert committed > 10
+
+
 class Recorded(Session):
-    """Records the statements that read rows."""
+    """Records the statements that read rows, and the others."""
 
     read: list[str]
+    other: list[str]
+
+    def run(self, sql: str, patience: Patience) -> pa.Table:
+        self.other.append(sql)
+        return super().run(sql, patience)
 
     def whole(self, sql: str, patience: Patience) -> pa.Table:
         self.read.append(sql)
@@ -159,6 +194,7 @@ class Recorded(Session):
 @pytest.fixture
 def store(own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[ColumnStore]:
     monkeypatch.setattr(Recorded, "read", [], raising=False)
+    monkeypatch.setattr(Recorded, "other", [], raising=False)
     monkeypatch.setattr("reference.fraiseql.gateway.flight.database.Session", Recorded)
     database = Database(own_postgres.url)
     yield ColumnStore(["va_orders", "odd", "joined", "gone"], database)
@@ -170,8 +206,10 @@ def test_only_blocks_that_changed_are_read(own_postgres: Postgres, store: Column
     first = store.snapshot("va_orders", patience())
     assert len(Recorded.read) == 1 + 21
     Recorded.read.clear()
+    Recorded.other.clear()
     assert store.snapshot("va_orders", patience()) is first
     assert Recorded.read == []
+    assert len(Recorded.other) == 1, "each is a way to the database and back, in every request"
     own_postgres.run("UPDATE tb_order SET total = 7 WHERE id = 50000")
     second = store.snapshot("va_orders", patience())
     (sql,) = Recorded.read

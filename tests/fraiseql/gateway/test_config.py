@@ -39,6 +39,7 @@ audience = "fraiseql"
 jwks_uri = "http://127.0.0.1:1/keys"
 [flight]
 max_streams = 6
+stall_seconds = 9
 [cache]
 redis_url = "redis://:secret@127.0.0.1:6379/0"
 ttl_seconds = 8
@@ -81,7 +82,7 @@ def test_everything_is_read(tmp_path):
     assert (read.metrics_enabled, read.metrics_token) == (True, "0123456789abcdef")
     assert read.validation == Limits(3, 4, 5, 9)
     assert read.auth == AuthSettings("http://127.0.0.1:1/", "fraiseql", "http://127.0.0.1:1/keys")
-    assert read.flight == FlightSettings(6)
+    assert read.flight == FlightSettings(6, 9)
     assert read.cache == CacheSettings("redis://:secret@127.0.0.1:6379/0", 8)
     assert read.events == EventsSettings("http://127.0.0.1:8123", "u", "", "d", "t")
     assert read.bulk == BulkSettings(("tb_order",), True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 import pyarrow.flight as fl
@@ -13,6 +13,14 @@ from reference.fraiseql.gateway.flight.metrics import FlightMetrics
 from reference.fraiseql.gateway.flight.tokens import Session, SessionTokens
 
 KEY = "call"  # under which a handler finds its `Call`
+METADATA = frozenset(
+    {
+        fl.FlightMethod.LIST_FLIGHTS,
+        fl.FlightMethod.GET_FLIGHT_INFO,
+        fl.FlightMethod.GET_SCHEMA,
+        fl.FlightMethod.LIST_ACTIONS,
+    }
+)  # calls that say what there is
 
 
 class Call(fl.ServerMiddleware):
@@ -27,13 +35,24 @@ class Call(fl.ServerMiddleware):
     def __init__(self, method: str, session: Session | None, metrics: FlightMetrics) -> None:
         super().__init__()
         self.method, self.session = method, session
-        self.closing = ExitStack()  # what must happen when the call ends, however it does
         self.cancelled = False
         self._metrics = metrics
+        self._lock = threading.Lock()
+        self._held = ExitStack()
+
+    def hold(self, give_back: Callable[[], None]) -> None:
+        """Note what must be given back when the call ends, however it does, or before."""
+        self._held.callback(give_back)
+
+    def let_go(self) -> None:
+        """Give back all that is held; what is given back already is not given back again."""
+        with self._lock:
+            held = self._held.pop_all()
+        held.close()
 
     def call_completed(self, exception: BaseException | None) -> None:
         """See `ServerMiddleware.call_completed`; comes also for a client that has gone away."""
-        self.closing.close()
+        self.let_go()
         self._metrics.ended(self.method, "CANCELLED" if self.cancelled else status_of(exception))
 
 
@@ -75,7 +94,7 @@ class Slots:
         if not self._free.acquire(blocking=False):
             raise fl.FlightUnavailableError("Max concurrent Flight streams reached")
         self._metrics.streams.inc()
-        call.closing.callback(self._give_back)
+        call.hold(self._give_back)
 
     def _give_back(self) -> None:
         self._metrics.streams.dec()

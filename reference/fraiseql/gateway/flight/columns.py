@@ -1,7 +1,8 @@
 """The column store: views kept as Arrow blocks in memory, always in step with the tables.
 
-core.block_version says how often each block of 10 000 keys has changed. Every answer reads it first, and then the
-blocks that changed, in one snapshot of PostgreSQL: an answer holds one state of the tables, no older than its request.
+core.block_version says how often each block of 10 000 keys has changed. Every answer reads it first: where nothing has
+changed what is kept is the state of that moment, by one statement. Otherwise it is read again with the blocks that
+changed, in one snapshot of PostgreSQL. Either way an answer holds one state of the tables, no older than its request.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Kept:
     begun: float = float("-inf")  # when the newest state was asked for
     view: View | None = None
     since: float = 0.0  # when the view was looked up, in seconds since 1970
+    versions: pa.Table | None = None  # of the blocks
     blocks: dict[int, Block] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     refreshes: int = 0
@@ -109,23 +111,20 @@ class ColumnStore:
 
     def _refreshed(self, name: str, kept: Kept, patience: Patience) -> tuple[float, Snapshot]:
         begun = time.monotonic()
+        if kept.snapshot and kept.view and self._database.run(_versions(kept.view), patience) == kept.versions:
+            return begun, kept.snapshot
         with self._database.transaction(_SNAPSHOT, patience) as session:
             if kept.view is None:
                 kept.view, kept.since = views.find(name, session, patience), time.time()
-            blocks = self._changed(kept.view, kept.blocks, session, patience)
-        if kept.snapshot is not None and blocks == kept.blocks:
-            return begun, kept.snapshot
-        kept.blocks, kept.refreshes = blocks, kept.refreshes + 1
+            versions = session.run(_versions(kept.view), patience)
+            blocks = self._changed(kept.view, kept.blocks, versions, session, patience)
+        kept.versions, kept.blocks, kept.refreshes = versions, blocks, kept.refreshes + 1
         return begun, Snapshot(kept.view.schema, tuple(block.rows for block in blocks.values()))
 
     def _changed(
-        self, view: View, blocks: Mapping[int, Block], session: Session, patience: Patience
+        self, view: View, blocks: Mapping[int, Block], versions: pa.Table, session: Session, patience: Patience
     ) -> dict[int, Block]:
         """Return the blocks as this snapshot sees them: the old ones that are still right, the others read."""
-        versions = session.run(
-            f"SELECT block, version FROM core.block_version WHERE table_name = {string(view.table)} ORDER BY block",  # noqa: S608
-            patience,
-        )
         found = {}
         for number, version in zip(*(column.to_pylist() for column in versions.columns), strict=True):
             block = blocks.get(number)
@@ -133,6 +132,10 @@ class ColumnStore:
                 block = Block(version, _one_batch(session.whole(view.block(number), patience), view.schema))
             found[number] = block
         return found
+
+
+def _versions(view: View) -> str:
+    return f"SELECT block, version FROM core.block_version WHERE table_name = {string(view.table)} ORDER BY block"  # noqa: S608
 
 
 def _one_batch(table: pa.Table, schema: pa.Schema) -> pa.RecordBatch:

@@ -166,6 +166,12 @@ class Database:
         session, reading = self._begun(lambda session: Reading(session, sql, patience, options), patience)
         return StreamedRows(self, session, reading)
 
+    def run(self, sql: str, patience: Patience) -> pa.Table:
+        """Run one statement that answers with few rows, in a transaction of its own; raises what `rows` does."""
+        session, found = self._begun(lambda session: session.run(sql, patience), patience)
+        self.give_back(session)
+        return found
+
     @contextmanager
     def transaction(self, mode: str, patience: Patience) -> Iterator[Session]:
         """Run statements in one transaction, which is committed at the end unless something is raised."""
@@ -218,7 +224,10 @@ class Database:
         while True:
             with self._changed:
                 if not self._changed.wait_for(partial(self._room, full), max(0.0, end - time.monotonic())):
-                    raise fl.FlightTimedOutError("No connection to the database came free")
+                    raise fl.FlightTimedOutError(
+                        f"All {self._open} connections to the database are in use: "
+                        f"none came free within {patience.left:g} seconds"
+                    )
                 if self._idle:
                     return Session(self._idle.pop(), fresh=False)
                 self._open += 1
@@ -246,7 +255,7 @@ class StreamedRows:
 
     def __init__(self, database: Database, session: Session, reading: Reading) -> None:
         self._database, self._session, self._reading = database, session, reading
-        self._closed = False
+        self._closing, self._closed = threading.Lock(), False
         self.schema = reading.schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -256,9 +265,10 @@ class StreamedRows:
             self.close()
 
     def close(self) -> None:
-        """Stop, wherever it is; more than once does no harm."""
-        if not self._closed:
-            self._closed = True
+        """Stop, wherever it is, unless rows are being waited for; more than once, in any thread, does no harm."""
+        with self._closing:
+            closed, self._closed = self._closed, True
+        if not closed:
             self._reading.close()
             self._database.give_back(self._session)
 

@@ -19,6 +19,9 @@ class FlightMetrics:
         self.rows = Counter("fraiseql_flight_rows", "Rows sent.", registry=registry)
         self.bytes = Counter("fraiseql_flight_bytes", "Bytes of Arrow data sent.", registry=registry)
         self.uploaded = Counter("fraiseql_flight_rows_uploaded", "Rows taken in.", registry=registry)
+        self.stalled = Counter(
+            "fraiseql_flight_streams_stalled", "Answers broken off: their clients stood still.", registry=registry
+        )
         self.calls = Counter("fraiseql_flight_calls", "Calls answered.", ["method", "status"], registry=registry)
         self.errors = Counter("fraiseql_flight_errors", "Calls that failed.", ["status"], registry=registry)
 

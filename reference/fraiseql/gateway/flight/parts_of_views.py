@@ -17,6 +17,10 @@ from reference.fraiseql.gateway.flight.tickets import OptimizedView
 _KEY = re.compile(r"\s*(?P<column>[A-Za-z_][A-Za-z0-9_]*)(?:\s+(?P<direction>ASC|DESC))?\s*", re.IGNORECASE)
 
 
+class UnknownColumn(Refused):
+    """A view has no column of that name."""
+
+
 class ViewAnswers:
     """Answers OptimizedView tickets from the column store."""
 
@@ -70,7 +74,7 @@ def _keys(order_by: str, snapshot: Snapshot) -> list[tuple[str, str, str]]:
         if key is None:
             raise Refused(f"order_by: '{text.strip()}' is not COLUMN [ASC|DESC]")
         if key["column"] not in snapshot.schema.names:
-            raise Refused(f"order_by: there is no column {key['column']}")
+            raise UnknownColumn(f"order_by: there is no column {key['column']}")
         descending = (key["direction"] or "").upper() == "DESC"
         keys.append((key["column"], "descending", "at_start") if descending else (key["column"], "ascending", "at_end"))
     return keys

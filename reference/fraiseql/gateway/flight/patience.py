@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import pyarrow.flight as fl
 
@@ -85,29 +86,39 @@ class Patience:
             self._since = None
 
 
+class Watched(Protocol):
+    """What a watch looks at."""
+
+    def look(self) -> None:
+        """Do what is due; this must not take long."""
+
+
 class Watch:
-    """Looks at all that wait for the database, while any do."""
+    """Looks at all that wait, for the database or for a client, while any do."""
 
     def __init__(self) -> None:
-        self._waiting: set[Patience] = set()
+        self._waiting: set[Watched] = set()
         self._changed = threading.Condition()
+        self._asleep = False
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
-    def begin(self, patience: Patience) -> None:
+    def begin(self, watched: Watched) -> None:
         """Look at it from now on."""
         with self._changed:
-            self._waiting.add(patience)
-            if len(self._waiting) == 1:
+            self._waiting.add(watched)
+            if self._asleep:  # to wake it for each short wait would cost more than the wait itself
+                self._asleep = False
                 self._changed.notify()
 
-    def end(self, patience: Patience) -> None:
-        """Look at it no more; nothing of it is cancelled after this has returned."""
+    def end(self, watched: Watched) -> None:
+        """Look at it no more; it is not looked at after this has returned."""
         with self._changed:
-            self._waiting.discard(patience)
+            self._waiting.discard(watched)
 
     def _run(self) -> None:
         with self._changed:
             while True:
-                self._changed.wait(_LOOK if self._waiting else None)
-                for patience in list(self._waiting):
-                    patience.look()
+                self._asleep = not self._waiting
+                self._changed.wait(None if self._asleep else _LOOK)
+                for watched in list(self._waiting):
+                    watched.look()

@@ -52,7 +52,7 @@ class FlightServer(fl.FlightServerBase):
         self._database = Database(settings.database_url)
         self._store = parts.store(settings.flight_views, self._database)
         self._slots = parts.slots(settings.flight.max_streams, counted)
-        self._outflow = parts.outflow(counted)
+        self._outflow = parts.outflow(counted, self._watch, settings.flight.stall_seconds)
         self._uploads = parts.uploads(settings.flight_upload_tables, self._database, counted)
         queries = LiveQueries(schema, settings.validation, self._database, parts.statements)
         bulk = BulkAnswers(settings.bulk, self._database, queries)
@@ -78,14 +78,14 @@ class FlightServer(fl.FlightServerBase):
     def get_flight_info(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.FlightInfo:
         """Describe the answer to a ticket, and say that this server has it."""
         with _told():
-            content = _ticket_of(descriptor)
+            content = self._ticket_of(descriptor)
             schema = self._answers.schema(self._decode(content), self._patience(context))
             return fl.FlightInfo(schema, descriptor, self._endpoints(content))
 
     def get_schema(self, context: fl.ServerCallContext, descriptor: fl.FlightDescriptor) -> fl.SchemaResult:
         """Describe the rows of the answer to a ticket."""
         with _told():
-            ticket = self._decode(_ticket_of(descriptor))
+            ticket = self._decode(self._ticket_of(descriptor))
             return fl.SchemaResult(self._answers.schema(ticket, self._patience(context)))
 
     def list_flights(self, context: fl.ServerCallContext, criteria: bytes) -> Iterator[fl.FlightInfo]:
@@ -149,6 +149,14 @@ class FlightServer(fl.FlightServerBase):
     def _patience(self, context: fl.ServerCallContext) -> Patience:
         return Patience(self._watch, context, self._seconds)
 
+    def _ticket_of(self, descriptor: fl.FlightDescriptor) -> bytes:
+        """Return the ticket that a descriptor has as its command, or as the first part of its path."""
+        if descriptor.command:
+            return bytes(descriptor.command)
+        if not descriptor.path:
+            raise Refused("Invalid ticket: the descriptor has neither a command nor a path")
+        return bytes(descriptor.path[0])
+
     def _endpoints(self, content: bytes) -> list[fl.FlightEndpoint]:
         return [fl.FlightEndpoint(content, [])]  # no location: where this was asked
 
@@ -170,12 +178,3 @@ def _call(context: fl.ServerCallContext) -> Call:
     call = context.get_middleware(KEY)
     assert isinstance(call, Call)
     return call
-
-
-def _ticket_of(descriptor: fl.FlightDescriptor) -> bytes:
-    """Return the ticket that a descriptor has as its command, or as the first part of its path."""
-    if descriptor.command:
-        return bytes(descriptor.command)
-    if not descriptor.path:
-        raise Refused("Invalid ticket: the descriptor has neither a command nor a path")
-    return bytes(descriptor.path[0])

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.flight as fl
 
 from reference.fraiseql.gateway.config import BulkSettings
+from reference.fraiseql.gateway.flight import exports
 from reference.fraiseql.gateway.flight.database import Database
-from reference.fraiseql.gateway.flight.errors import NotServed, Refused
+from reference.fraiseql.gateway.flight.errors import Refused
 from reference.fraiseql.gateway.flight.live import LiveQueries, schema_of
 from reference.fraiseql.gateway.flight.patience import Patience
 from reference.fraiseql.gateway.flight.rows import Rows
@@ -31,19 +32,28 @@ class BulkAnswers:
         self._settings, self._database, self._queries = settings, database, queries
 
     def table(self, ticket: BulkExport, patience: Patience) -> Rows:
-        """Stream a whole table.
+        """Stream a whole table, as rows or as a file.
 
         Raises:
             FlightUnauthorizedError: the table is not for export.
-            Refused: the ticket has a filter.
-            NotServed: the ticket wants another format than Arrow.
+            Refused: the ticket has a filter, or wants a format that is not known.
         """
         limit = "" if ticket.limit is None else f" LIMIT {min(ticket.limit, 2**63 - 1)}"
-        source = self._database.rows(f"{self._selection(ticket)}{limit}", patience)
-        return Rows(source.schema, source, source.close)
+        selection, file = f"{self._selection(ticket)}{limit}", _file(ticket)
+        if file is None:
+            source = self._database.rows(selection, patience)
+            return Rows(source.schema, source, source.close)
+        source = self._database.rows(file.select(selection, self._columns(ticket, patience)), patience)
+        return Rows(exports.SCHEMA, file.batches(source.schema, source), source.close, file.mime)
 
     def table_schema(self, ticket: BulkExport, patience: Patience) -> pa.Schema:
-        """Return the columns of a table."""
+        """Return the columns of a table, or those of a file."""
+        if _file(ticket) is not None:
+            self._selection(ticket)
+            return exports.SCHEMA
+        return self._columns(ticket, patience)
+
+    def _columns(self, ticket: BulkExport, patience: Patience) -> pa.Schema:
         source = self._database.rows(f"{self._selection(ticket)} WHERE false", patience)
         source.close()
         return source.schema
@@ -53,8 +63,6 @@ class BulkAnswers:
             raise fl.FlightUnauthorizedError(f"Table {ticket.table} is not for export")
         if ticket.filter is not None:
             raise Refused("filter is not served: ask by GraphQL for what a condition chooses")
-        if ticket.format is not None:
-            raise NotServed("format is not served: rows come as Arrow batches")
         return f"SELECT * FROM {identifier(ticket.table)}"  # noqa: S608 - one of the configuration's tables
 
     def batched(self, ticket: BatchedQueries, patience: Patience) -> Rows:
@@ -77,6 +85,14 @@ class BulkAnswers:
             if schema_of(root) != schema_of(roots[0]):
                 raise Refused(f"All queries must have the same columns; number {number} differs from the first")
         return roots
+
+
+def _file(ticket: BulkExport) -> exports.Format | None:
+    if ticket.format is None:
+        return None
+    if ticket.format not in exports.FORMATS:
+        raise Refused(f"format is none of {', '.join(exports.FORMATS)}; without one, rows come as Arrow batches")
+    return exports.FORMATS[ticket.format]
 
 
 class _Chain:

@@ -45,7 +45,7 @@ class OptimizedView:
 
 @dataclass(frozen=True, slots=True)
 class BulkExport:
-    """A whole table."""
+    """A whole table, as rows or as a file; `format` is one of `exports.FORMATS`."""
 
     table: str
     filter: str | None = None

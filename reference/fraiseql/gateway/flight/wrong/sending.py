@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 
 import pyarrow as pa
 
+from reference.fraiseql.gateway.flight.metrics import FlightMetrics
+from reference.fraiseql.gateway.flight.patience import Watch
 from reference.fraiseql.gateway.flight.rows import Outflow, Rows
 
 
@@ -60,3 +63,10 @@ class OneAtATime(Outflow):
     def _batches(self, rows: Rows) -> Iterator[pa.RecordBatch]:
         with self._lock:
             yield from super()._batches(rows)
+
+
+class Unwatched(Outflow):
+    """Waits for ever."""
+
+    def __init__(self, metrics: FlightMetrics, watch: Watch, stall_seconds: float) -> None:
+        super().__init__(metrics, watch, math.inf)

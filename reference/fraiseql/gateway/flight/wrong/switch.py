@@ -19,6 +19,7 @@ _CHANGED: dict[Defect, Parts] = {
     Defect.BUFFERS_WHOLE_RESULT: Parts(outflow=sending.Collecting),
     Defect.LEAKS_STREAMS: Parts(outflow=sending.Keeping),
     Defect.BLOCKS_ON_SLOW_CLIENT: Parts(outflow=sending.OneAtATime),
+    Defect.WAITS_FOR_STANDING_CLIENTS: Parts(outflow=sending.Unwatched),
     Defect.ERROR_AS_EMPTY_STREAM: Parts(answers=answering.EmptyForError),
     Defect.VIEW_OUT_OF_STEP: Parts(store=answering.TimedStore),
     Defect.LIMIT_OFF_BY_ONE: Parts(views=answering.OneMoreOfViews, events=answering.OneMoreOfEvents),
