@@ -58,8 +58,8 @@ A query by GET is answered as recorded, and a mutation by GET is refused and cha
     And Database Should Hold Users    0    email=nobody@example.org
 
 A query that asks for what is not there, or for too much, is refused as recorded
-    [Tags]    FQ-R06
     [Documentation]    Each of these is a mistake by the validation rules of the GraphQL specification, section 5.
+    [Tags]    FQ-R06
     Given Flight Clients Stream
     Then Queries Should Be Answered As Recorded    fraiseql/R06-invalid
     ...    { orders(limit: 1) { id colour } }
