@@ -166,8 +166,9 @@ def _broken(what: str) -> Attempt:
     elif what == "null":
         batches[2] = batches[2].set_column(1, SCHEMA.field("name"), pa.nulls(ROWS_A_BATCH, pa.string()))
     else:
-        with flight_connection() as client:
-            client.upload(addresses().upload_table, [upload.batch(1, start=2 * ROWS_A_BATCH + 7)])
+        status, message = _upload(addresses().upload_table, [upload.batch(1, start=2 * ROWS_A_BATCH + 7)])
+        if status != OK:
+            return Attempt("the row before it", frozenset({OK}), status, message, upload.stored())
         attempt = _import(what, upload, batches, MISTAKES)
         return replace(attempt, left=attempt.left - 1)  # the one that was there
     return _import(what, upload, batches, MISTAKES)
