@@ -101,7 +101,9 @@ def test_an_upload_that_is_refused_is_told_with_what_the_server_said(storing):
     storing(TakesNone)
     with pytest.raises(AssertionError, match="10 rows was refused with PERMISSION_DENIED: tb_import takes no uploads"):
         library.uploaded_rows_should_be_stored(library.rows_are_uploaded(10))
-    with pytest.raises(AssertionError, match="the row before it: 0 rows stored, told PERMISSION_DENIED .* expected OK"):
+    with pytest.raises(
+        AssertionError, match=r"the row before it: 0 rows stored, told PERMISSION_DENIED .* expected OK"
+    ):
         library.nothing_should_have_been_stored(library.uploads_that_break_in_the_middle_are_tried())
 
 
