@@ -86,7 +86,7 @@ class Delivery:
         """Tell events for this sink from messages that are none, with what is wrong with each."""
         events, refused = [], []
         for message in messages:
-            if is_for(self.sink.name, message.headers):
+            if is_for(self.sink.name, message):
                 try:
                     events.append(parse(message))
                 except NotAnEvent as problem:

@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import nats
 import nats.errors
-from nats.aio.client import Client
 
 from reference.fraiseql.observers.config import Settings
 from reference.fraiseql.observers.delivery import Delivery, Pauses
+from reference.fraiseql.observers.feed import FeedClient
 from reference.fraiseql.observers.metrics import Metrics
 from reference.fraiseql.observers.parts import Parts
 from reference.fraiseql.observers.sinks import Sink
@@ -101,7 +100,7 @@ async def _end_of(trouble: asyncio.Queue[Exception]) -> None:
 
 
 @asynccontextmanager
-async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.Queue[Exception]]]:
+async def connected(url: str, name: str) -> AsyncIterator[tuple[FeedClient, asyncio.Queue[Exception]]]:
     """Connect to NATS for one session; what goes into the queue ends it, the connection is never made again here.
 
     Raises:
@@ -112,7 +111,8 @@ async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.
     async def note(problem: Exception) -> None:
         trouble.put_nowait(problem)  # of everything outside of requests, also that the connection is gone
 
-    client = await nats.connect(
+    client = FeedClient()
+    await client.connect(
         url,
         name=name,
         allow_reconnect=False,

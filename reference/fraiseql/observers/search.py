@@ -47,7 +47,8 @@ class Search(Sink):
 
     def action(self, event: Event) -> bytes:
         """Return the line that says what is to be done with the document after it."""
-        index = f"{self._prefix}-{event.timestamp.astimezone(UTC):%Y.%m}"
+        at = event.timestamp if event.timestamp.tzinfo is UTC else event.timestamp.astimezone(UTC)
+        index = f"{self._prefix}-{at.year}.{at.month:02}"
         return f'{{"create":{{"_index":"{index}","_id":"{event.id}"}}}}\n'.encode()
 
     def settle(self, event: Event, item: Mapping[str, Any], outcome: Outcome) -> None:
