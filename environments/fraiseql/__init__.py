@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -76,10 +77,12 @@ def provision_search(where: SearchAddress) -> None:
     Raises:
         requests.RequestException: the search engine refused it or is away.
     """
-    template = (_HERE / "events_index.json").read_text(encoding="utf-8").replace(INDEX_PREFIX, where.index_prefix)
-    requests.put(
-        f"{where.url}/_index_template/{where.index_prefix}",
-        data=template.encode(),
-        headers={"Content-Type": "application/json"},
-        timeout=_SECONDS,
-    ).raise_for_status()
+    template = json.loads((_HERE / "events_index.json").read_text(encoding="utf-8"))
+    template["index_patterns"] = [f"{where.index_prefix}-*"]
+    answer = requests.get(where.url, timeout=_SECONDS)
+    answer.raise_for_status()
+    if answer.json()["version"].get("distribution") != "opensearch":
+        # only OpenSearch has this format: every time of RFC 3339, for an eighth less of all work that an event makes
+        del template["template"]["mappings"]["properties"]["timestamp"]["format"]
+    path = f"{where.url}/_index_template/{where.index_prefix}"
+    requests.put(path, json=template, timeout=_SECONDS).raise_for_status()
