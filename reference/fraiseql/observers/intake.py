@@ -37,6 +37,7 @@ class Batch:
     messages: list[Message] = field(default_factory=list)
     bytes: int = 0
     again: int = 0  # messages that had been delivered to an observer before
+    done: bool = False
 
     def takes(self, message: Message, size: int) -> bool:
         """Whether a message belongs to it."""
@@ -80,6 +81,7 @@ class Intake:
         self._inbox = client.new_inbox()
         self._open: Batch | None = None
         self._ready: deque[Batch] = deque()
+        self._taken: deque[Batch] = deque()  # and not acknowledged
         self._waiting = asyncio.Event()  # set while there is something for who waits for a batch
         self._asked = 0  # messages that NATS has been asked for and that have not come
         self._held = 0  # messages that have come and not been taken
@@ -104,11 +106,20 @@ class Intake:
             self._waiting.clear()
             await self._waiting.wait()
         batch = self._ready.popleft()
+        self._taken.append(batch)
         self._held -= len(batch.messages)
         self._metrics.add("received", len(batch.messages))
         self._metrics.add("redelivered", batch.again)
         await self._ask()
         return batch
+
+    async def done(self, batch: Batch) -> None:
+        """Acknowledge a batch when all that were taken before it are done too, else with the last of those."""
+        batch.done, last = True, None
+        while self._taken and self._taken[0].done:
+            last = self._taken.popleft()
+        if last is not None:
+            await self.acknowledge(last)
 
     async def acknowledge(self, batch: Batch) -> None:
         """Tell NATS that everything up to the end of a batch is done."""

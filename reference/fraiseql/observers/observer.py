@@ -20,7 +20,7 @@ from reference.fraiseql.observers.parts import Parts
 from reference.fraiseql.observers.sinks import Sink
 from reference.fraiseql.observers.stream import Lost, open_source
 
-STOP_SECONDS = 10.0  # for the batch that is under way
+STOP_SECONDS = 10.0  # for the batches that are under way
 _NATS = "nats"
 _WATCH_SECONDS = 1.0
 _PING_SECONDS = 2
@@ -33,7 +33,7 @@ class Observer:
 
     def __init__(self, settings: Settings, sink: Sink, metrics: Metrics, parts: Parts) -> None:
         self._settings, self._sink, self._metrics, self._parts = settings, sink, metrics, parts
-        self._worker = ThreadPoolExecutor(1, "sink")
+        self._worker = ThreadPoolExecutor(sink.at_once, "sink")
         self._delivery: Delivery = parts.delivery(sink, self._worker, settings.retry, metrics)
         self._stopping = asyncio.Event()
 
@@ -68,15 +68,15 @@ class Observer:
             )
 
     async def _until_over(self, delivery: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, Any]) -> None:
-        """Deliver until the session is over, or until it is time to stop: then to the end of the batch under way."""
+        """Deliver until the session is over, or until it is time to stop: then to the end of what is under way."""
         delivering = asyncio.create_task(delivery)
         tasks = {delivering, *(asyncio.create_task(other) for other in others)}
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if stopping in done:
-                _log.info("stopping: the batch under way has %g s", STOP_SECONDS)
-                await self._delivery.finish(delivering, STOP_SECONDS)
+                _log.info("stopping: what is under way has %g s", STOP_SECONDS)
+                await self._delivery.finish(STOP_SECONDS)
             for task in done - {stopping}:
                 task.result()
         finally:

@@ -22,9 +22,10 @@ class Search(Sink):
     """The monthly indices of an OpenSearch or Elasticsearch cluster."""
 
     name = SinkName.SEARCH
+    at_once = 2  # one is made ready while the other is indexed; of two with the same id the engine creates one
 
     def __init__(self, settings: SearchSettings) -> None:
-        self._http = Http(settings.url, {"Content-Type": "application/x-ndjson"})
+        self._http = Http(settings.url, {"Content-Type": "application/x-ndjson"}, self.at_once)
         self._prefix = settings.index_prefix
 
     def attempt(self, events: Sequence[Event], stream: str) -> Outcome:

@@ -205,6 +205,20 @@ def test_an_acknowledgement_is_that_of_the_last_message() -> None:
     with_intake(work)
 
 
+def test_batches_are_acknowledged_in_their_order_whichever_is_done_first() -> None:
+    async def work(client: Client, intake: Intake) -> None:
+        for sequence in range(1, 13):
+            await client.give(sequence)
+        first, second, third = [await intake.take() for _ in range(3)]
+        await intake.done(second)
+        assert client.acknowledged == []
+        await intake.done(first)
+        await intake.done(third)
+        assert client.acknowledged == [f"$JS.ACK.events.sink_search.1.{last}.{last}.0.0" for last in (8, 12)]
+
+    with_intake(work)
+
+
 def test_replies_of_a_domain_are_read_as_well() -> None:
     async def work(client: Client, intake: Intake) -> None:
         for place in (1, 2, 3, 4):
