@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import requests
 from psycopg2 import sql
@@ -81,8 +82,15 @@ def provision_search(where: SearchAddress) -> None:
     template["index_patterns"] = [f"{where.index_prefix}-*"]
     answer = requests.get(where.url, timeout=_SECONDS)
     answer.raise_for_status()
-    if answer.json()["version"].get("distribution") != "opensearch":
-        # only OpenSearch has this format: every time of RFC 3339, for an eighth less of all work that an event makes
-        del template["template"]["mappings"]["properties"]["timestamp"]["format"]
+    if answer.json()["version"].get("distribution") == "opensearch":
+        _suit_opensearch(template["template"])
     path = f"{where.url}/_index_template/{where.index_prefix}"
     requests.put(path, json=template, timeout=_SECONDS).raise_for_status()
+
+
+def _suit_opensearch(template: dict[str, Any]) -> None:
+    """Add what Elasticsearch does not know."""
+    # else every tenth refresh waits until what it shows is merged, and a second's events are seen seconds late
+    template["settings"]["index.merge_on_flush.enabled"] = False
+    # every time of RFC 3339, for an eighth less of all work that an event makes
+    template["mappings"]["properties"]["timestamp"]["format"] = "rfc3339_lenient"

@@ -27,18 +27,19 @@ class Answer:
 
 
 @pytest.mark.parametrize(
-    ("version", "timestamp"),
+    ("version", "timestamp", "waits"),
     [
         (
             {"number": "3.6.0", "distribution": "opensearch"},
             {"type": "date_nanos", "format": "rfc3339_lenient"},
+            {"index.merge_on_flush.enabled": False},
         ),
-        ({"number": "8.12.2"}, {"type": "date_nanos"}),
+        ({"number": "8.12.2"}, {"type": "date_nanos"}, {}),
     ],
     ids=["OpenSearch", "Elasticsearch"],
 )
 def test_the_template_is_one_that_the_engine_knows(
-    version: dict[str, str], timestamp: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    version: dict[str, str], timestamp: dict[str, str], waits: dict[str, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put: dict[str, Any] = {}
 
@@ -53,3 +54,6 @@ def test_the_template_is_one_that_the_engine_knows(
     assert url == f"{URL}/_index_template/mine"
     assert template["index_patterns"] == ["mine-*"]
     assert template["template"]["mappings"]["properties"]["timestamp"] == timestamp
+    settings = template["template"]["settings"]
+    assert settings["index.translog.durability"] == "request"
+    assert {name: value for name, value in settings.items() if "merge" in name} == waits
