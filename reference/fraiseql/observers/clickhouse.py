@@ -43,11 +43,11 @@ class ClickHouse(Sink):
     """One table of a ClickHouse server."""
 
     name = SinkName.CLICKHOUSE
-    knows_batches = True
+    knows_batches = True  # and takes one at a time: of two with the same id, neither would find it there
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         headers = {"X-ClickHouse-User": _in_header(settings.user), "X-ClickHouse-Key": _in_header(settings.password)}
-        self._http = Http(settings.url, headers)
+        self._http = Http(settings.url, headers, self.at_once)
         self._table = f"`{settings.database}`.`{settings.table}`"
 
     def attempt(self, events: Sequence[Event], stream: str) -> Outcome:
@@ -61,9 +61,13 @@ class ClickHouse(Sink):
         return Outcome(written=len(new), already_there=len(events) - len(new))
 
     def there(self, ids: Sequence[str]) -> set[str]:
-        """Return those ids that the table has."""
-        listed = ",".join(f"'{name}'" for name in ids)  # UUIDs, see `events.parse`: there is nothing to escape
-        statement = f"SELECT event_id FROM {self._table} WHERE event_id IN ({listed}) FORMAT TabSeparated"  # noqa: S608
+        """Return those ids that the table has.
+
+        They stand in one text: as a list of texts ClickHouse takes as long to read them as to look for them. They are
+        UUIDs, see `events.parse`: there is nothing to escape.
+        """
+        listed = f"arrayJoin(splitByChar(',', '{','.join(ids)}'))"
+        statement = f"SELECT event_id FROM {self._table} WHERE event_id IN (SELECT {listed}) FORMAT TabSeparated"  # noqa: S608
         return set(self._asked({}, statement.encode()).body.decode().split())
 
     def insert(self, rows: bytes, token: str) -> None:

@@ -38,11 +38,11 @@ class Pauses:
 
 
 class Delivery:
-    """Takes batches to the sink, one after the other, and acknowledges each when it is done.
+    """Takes batches to the sink, as many at once as that takes, and tells of each when it is done.
 
     Args:
         sink: where events go.
-        worker: the thread that the sink is used in.
+        worker: the threads that the sink is used in.
         retry: pauses after failures.
         metrics: where it is counted.
     """
@@ -51,7 +51,8 @@ class Delivery:
         self.sink, self.metrics = sink, metrics
         self._worker, self._pauses = worker, Pauses(retry)
         self._away_since = 0.0
-        self._busy = self._ending = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     async def run(self, intake: Intake, letters: Letters, stream: str) -> None:
         """Deliver batch after batch.
@@ -60,18 +61,26 @@ class Delivery:
             Lost: there is no next batch in this session.
             nats.errors.Error: NATS does not answer.
         """
-        self._busy = False
-        while not self._ending:
-            batch = await intake.take()
-            self._busy = True
-            await self.deliver(batch, intake, letters, stream)
-            self._busy = False
+        room = asyncio.Semaphore(self.sink.at_once)
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    await room.acquire()
+                    batch = await intake.take()
+                    if self._ending:
+                        break
+                    delivery = group.create_task(self.deliver(batch, intake, letters, stream))
+                    self._under_way.add(delivery)
+                    delivery.add_done_callback(self._under_way.discard)
+                    delivery.add_done_callback(lambda _: room.release())
+        except ExceptionGroup as problems:
+            raise problems.exceptions[0] from None
 
-    async def finish(self, running: asyncio.Task[None], seconds: float) -> None:
-        """Let the batch that is under way come to its end, if it does in time; take no other."""
+    async def finish(self, seconds: float) -> None:
+        """Let what is under way come to its end, if it does in time; take no other batch."""
         self._ending = True
-        if self._busy:
-            await asyncio.wait({running}, timeout=seconds)
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
 
     async def deliver(self, batch: Batch, intake: Intake, letters: Letters, stream: str) -> None:
         """Deliver one batch: everything of it is in the sink or among the dead letters before it is acknowledged."""
@@ -80,13 +89,13 @@ class Delivery:
         self._count(events, outcome)
         for message, reason in [*refused, *outcome.refused]:
             await self.keep(letters, message, reason)
-        await intake.acknowledge(batch)
+        await intake.done(batch)
 
     def sift(self, messages: Sequence[Message]) -> tuple[list[Event], list[tuple[Message, str]]]:
         """Tell events for this sink from messages that are none, with what is wrong with each."""
         events, refused = [], []
         for message in messages:
-            if is_for(self.sink.name, message.headers):
+            if is_for(self.sink.name, message):
                 try:
                     events.append(parse(message))
                 except NotAnEvent as problem:

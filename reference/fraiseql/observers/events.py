@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 EVENT_TYPES = ("INSERT", "UPDATE", "DELETE", "CUSTOM")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
+_is_uuid = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+_is_timestamp = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)").fullmatch
 _YEARS = range(1901, 2299)  # in any time zone a DateTime64 of six digits holds them
 
 
@@ -20,8 +19,7 @@ class NotAnEvent(Exception):
     """Why a message is no EntityEvent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message of the stream.
 
     Args:
@@ -30,19 +28,18 @@ class Message:
         stored: when the stream took it, in nanoseconds since 1970.
         reply: where it is acknowledged.
         payload: as it was published.
-        headers: as they were published.
+        head: its headers as they came, see `feed.fields_of`.
     """
 
-    subject: str
+    subject: bytes
     sequence: int
     stored: int
-    reply: str
+    reply: bytes
     payload: bytes
-    headers: Mapping[str, str]
+    head: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One EntityEvent.
 
     Args:
@@ -71,7 +68,8 @@ def parse(message: Message) -> Event:
     if not isinstance(content, dict):
         raise NotAnEvent(f"not an EntityEvent: a JSON object is wanted, this is {type(content).__name__}")
     for name in ("id", "entity_id"):
-        if not _matches(_UUID, content.get(name)):
+        value = content.get(name)
+        if not isinstance(value, str) or _is_uuid(value) is None:
             raise _wrong(name, "a UUID", content)
     if content.get("event_type") not in EVENT_TYPES:
         raise _wrong("event_type", f"one of {', '.join(EVENT_TYPES)}", content)
@@ -88,16 +86,12 @@ def parse(message: Message) -> Event:
 def _timestamp(content: Mapping[str, Any]) -> datetime:
     text = str(content.get("timestamp"))
     try:
-        timestamp = datetime.fromisoformat(text.upper()) if _TIMESTAMP.fullmatch(text) else None
+        timestamp = datetime.fromisoformat(text.upper()) if _is_timestamp(text) else None
     except ValueError:
         timestamp = None
     if timestamp is None or timestamp.year not in _YEARS:
         raise _wrong("timestamp", f"a time of RFC 3339, of the years {_YEARS.start} to {_YEARS.stop - 1}", content)
     return timestamp
-
-
-def _matches(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _wrong(name: str, wanted: str, content: Mapping[str, Any]) -> NotAnEvent:

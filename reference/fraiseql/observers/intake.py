@@ -11,14 +11,12 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from reference.fraiseql.observers.config import BatchSettings
 from reference.fraiseql.observers.events import Message
+from reference.fraiseql.observers.feed import FeedClient, Frame, fields_of
 from reference.fraiseql.observers.metrics import Metrics
 from reference.fraiseql.observers.stream import Lost, Source
 
@@ -39,6 +37,7 @@ class Batch:
     messages: list[Message] = field(default_factory=list)
     bytes: int = 0
     again: int = 0  # messages that had been delivered to an observer before
+    done: bool = False
 
     def takes(self, message: Message, size: int) -> bool:
         """Whether a message belongs to it."""
@@ -74,7 +73,7 @@ class Intake:
     """
 
     def __init__(
-        self, client: Client, source: Source, settings: BatchSettings, metrics: Metrics, *, joins: bool
+        self, client: FeedClient, source: Source, settings: BatchSettings, metrics: Metrics, *, joins: bool
     ) -> None:
         self._joins = joins
         self._client, self._source, self._metrics = client, source, metrics
@@ -82,6 +81,7 @@ class Intake:
         self._inbox = client.new_inbox()
         self._open: Batch | None = None
         self._ready: deque[Batch] = deque()
+        self._taken: deque[Batch] = deque()  # and not acknowledged
         self._waiting = asyncio.Event()  # set while there is something for who waits for a batch
         self._asked = 0  # messages that NATS has been asked for and that have not come
         self._held = 0  # messages that have come and not been taken
@@ -91,7 +91,7 @@ class Intake:
 
     async def start(self) -> None:
         """Ask for the first messages."""
-        await self._client.subscribe(f"{self._inbox}.*", cb=self._on_message)
+        await self._client.feed(f"{self._inbox}.*", self._on_frames)
         await self._ask()
 
     async def take(self) -> Batch:
@@ -106,15 +106,24 @@ class Intake:
             self._waiting.clear()
             await self._waiting.wait()
         batch = self._ready.popleft()
+        self._taken.append(batch)
         self._held -= len(batch.messages)
         self._metrics.add("received", len(batch.messages))
         self._metrics.add("redelivered", batch.again)
         await self._ask()
         return batch
 
+    async def done(self, batch: Batch) -> None:
+        """Acknowledge a batch when all that were taken before it are done too, else with the last of those."""
+        batch.done, last = True, None
+        while self._taken and self._taken[0].done:
+            last = self._taken.popleft()
+        if last is not None:
+            await self.acknowledge(last)
+
     async def acknowledge(self, batch: Batch) -> None:
         """Tell NATS that everything up to the end of a batch is done."""
-        await self._client.publish(batch.messages[-1].reply)
+        await self._client.publish(batch.messages[-1].reply.decode())
 
     async def watch(self) -> None:
         """Look after the consumer: once, to be called again and again.
@@ -137,14 +146,17 @@ class Intake:
             subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._source.stream}.{self._source.consumer}"
             await self._client.publish(subject, json.dumps(wish).encode(), f"{self._inbox}.next")
 
-    async def _on_message(self, raw: Msg) -> None:
+    async def _on_frames(self, frames: Sequence[Frame]) -> None:
         self._heard = time.monotonic()
-        headers = raw.headers or {}
-        if "Status" in headers and not raw.reply:
-            await self._on_status(headers)
-            return
+        for frame in frames:
+            if frame.reply:
+                self._on_message(frame)
+            else:  # no message of the stream: NATS itself speaks
+                await self._on_status(frame)
+
+    def _on_message(self, frame: Frame) -> None:
         self._asked -= 1
-        message, place, times = _read(raw, headers)
+        message, place, times = _read(frame)
         if place != self._last[1] + 1:
             self._lose(f"message {place} of the delivery came after message {self._last[1]}")
         elif message.sequence > self._last[0]:
@@ -153,13 +165,14 @@ class Intake:
         else:  # sent again because the sink takes so long: it is here already
             self._last = (self._last[0], place)
 
-    async def _on_status(self, headers: Mapping[str, str]) -> None:
-        left = headers.get("Nats-Pending-Messages")
-        if headers["Status"] in _ASKED_IN_VAIN and left is not None:
+    async def _on_status(self, frame: Frame) -> None:
+        said = fields_of(frame.head)
+        left = said.get("Nats-Pending-Messages")
+        if said.get("Status") in _ASKED_IN_VAIN and left is not None:
             self._asked -= int(left)
             await self._ask()
         else:
-            self._lose(f"NATS says {headers['Status']} {headers.get('Description', '')}")
+            self._lose(f"NATS says {said.get('Status')} {said.get('Description', '')}")
 
     def _add(self, message: Message, *, again: bool) -> None:
         self._held += 1
@@ -186,10 +199,10 @@ class Intake:
         self._waiting.set()
 
 
-def _read(raw: Msg, headers: Mapping[str, str]) -> tuple[Message, int, int]:
+def _read(frame: Frame) -> tuple[Message, int, int]:
     """Return a message, its place in this delivery, and how often it has been delivered."""
     # $JS.ACK.[domain.account.]stream.consumer.times.sequence.place.stored.pending[.random]
-    parts = raw.reply.split(".")
+    parts = frame.reply.split(b".")
     times, sequence, place, stored = parts[4:8] if len(parts) == 9 else parts[6:10]
-    message = Message(raw.subject, int(sequence), int(stored), raw.reply, raw.data, headers)
+    message = Message(frame.subject, int(sequence), int(stored), frame.reply, frame.payload, frame.head)
     return message, int(place), int(times)

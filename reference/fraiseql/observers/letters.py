@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from nats.aio.client import Client
@@ -11,19 +10,21 @@ from nats.js.errors import NotFoundError
 
 from reference.fraiseql.observers.config import NatsSettings, SinkName
 from reference.fraiseql.observers.events import Message
+from reference.fraiseql.observers.feed import fields_of
 from reference.fraiseql.observers.stream import DEAD_LETTERS, DEAD_SUBJECT, Source, dead_letters, identity
 
 REASON, SUBJECT, SEQUENCE = "Fraiseql-Reason", "Fraiseql-Subject", "Fraiseql-Sequence"
 LEFT = "Fraiseql-Left"  # bytes of a payload that was too large to be kept
 ONLY_FOR = "Fraiseql-Only-For"  # names the sink that a replayed message is for
+_ONLY_FOR = ONLY_FOR.encode()
 _ID = "Nats-Msg-Id"
 _LONGEST_REASON = 400  # characters
 _BESIDES = 20  # bytes of a header beyond name and value, or of all headers together, and some to spare
 
 
-def is_for(sink: SinkName, headers: Mapping[str, str]) -> bool:
+def is_for(sink: SinkName, message: Message) -> bool:
     """Whether a message concerns a sink: all do that were not replayed for another."""
-    return headers.get(ONLY_FOR, sink) == sink
+    return _ONLY_FOR not in message.head or fields_of(message.head).get(ONLY_FOR, sink) == sink
 
 
 class Letters:
@@ -44,7 +45,7 @@ class Letters:
         """
         headers = {
             REASON: " ".join(reason.split()).encode("ascii", "backslashreplace").decode()[:_LONGEST_REASON],
-            SUBJECT: message.subject,
+            SUBJECT: message.subject.decode(),
             SEQUENCE: str(message.sequence),
             _ID: f"{self._sink}-{self._source.identity}-{message.sequence}",
         }

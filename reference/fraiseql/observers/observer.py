@@ -10,18 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import nats
 import nats.errors
-from nats.aio.client import Client
 
 from reference.fraiseql.observers.config import Settings
 from reference.fraiseql.observers.delivery import Delivery, Pauses
+from reference.fraiseql.observers.feed import FeedClient
 from reference.fraiseql.observers.metrics import Metrics
 from reference.fraiseql.observers.parts import Parts
 from reference.fraiseql.observers.sinks import Sink
 from reference.fraiseql.observers.stream import Lost, open_source
 
-STOP_SECONDS = 10.0  # for the batch that is under way
+STOP_SECONDS = 10.0  # for the batches that are under way
 _NATS = "nats"
 _WATCH_SECONDS = 1.0
 _PING_SECONDS = 2
@@ -34,7 +33,7 @@ class Observer:
 
     def __init__(self, settings: Settings, sink: Sink, metrics: Metrics, parts: Parts) -> None:
         self._settings, self._sink, self._metrics, self._parts = settings, sink, metrics, parts
-        self._worker = ThreadPoolExecutor(1, "sink")
+        self._worker = ThreadPoolExecutor(sink.at_once, "sink")
         self._delivery: Delivery = parts.delivery(sink, self._worker, settings.retry, metrics)
         self._stopping = asyncio.Event()
 
@@ -69,15 +68,15 @@ class Observer:
             )
 
     async def _until_over(self, delivery: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, Any]) -> None:
-        """Deliver until the session is over, or until it is time to stop: then to the end of the batch under way."""
+        """Deliver until the session is over, or until it is time to stop: then to the end of what is under way."""
         delivering = asyncio.create_task(delivery)
         tasks = {delivering, *(asyncio.create_task(other) for other in others)}
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if stopping in done:
-                _log.info("stopping: the batch under way has %g s", STOP_SECONDS)
-                await self._delivery.finish(delivering, STOP_SECONDS)
+                _log.info("stopping: what is under way has %g s", STOP_SECONDS)
+                await self._delivery.finish(STOP_SECONDS)
             for task in done - {stopping}:
                 task.result()
         finally:
@@ -101,7 +100,7 @@ async def _end_of(trouble: asyncio.Queue[Exception]) -> None:
 
 
 @asynccontextmanager
-async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.Queue[Exception]]]:
+async def connected(url: str, name: str) -> AsyncIterator[tuple[FeedClient, asyncio.Queue[Exception]]]:
     """Connect to NATS for one session; what goes into the queue ends it, the connection is never made again here.
 
     Raises:
@@ -112,7 +111,8 @@ async def connected(url: str, name: str) -> AsyncIterator[tuple[Client, asyncio.
     async def note(problem: Exception) -> None:
         trouble.put_nowait(problem)  # of everything outside of requests, also that the connection is gone
 
-    client = await nats.connect(
+    client = FeedClient()
+    await client.connect(
         url,
         name=name,
         allow_reconnect=False,

@@ -22,9 +22,10 @@ class Search(Sink):
     """The monthly indices of an OpenSearch or Elasticsearch cluster."""
 
     name = SinkName.SEARCH
+    at_once = 2  # one is made ready while the other is indexed; of two with the same id the engine creates one
 
     def __init__(self, settings: SearchSettings) -> None:
-        self._http = Http(settings.url, {"Content-Type": "application/x-ndjson"})
+        self._http = Http(settings.url, {"Content-Type": "application/x-ndjson"}, self.at_once)
         self._prefix = settings.index_prefix
 
     def attempt(self, events: Sequence[Event], stream: str) -> Outcome:
@@ -47,7 +48,8 @@ class Search(Sink):
 
     def action(self, event: Event) -> bytes:
         """Return the line that says what is to be done with the document after it."""
-        index = f"{self._prefix}-{event.timestamp.astimezone(UTC):%Y.%m}"
+        at = event.timestamp if event.timestamp.tzinfo is UTC else event.timestamp.astimezone(UTC)
+        index = f"{self._prefix}-{at.year}.{at.month:02}"
         return f'{{"create":{{"_index":"{index}","_id":"{event.id}"}}}}\n'.encode()
 
     def settle(self, event: Event, item: Mapping[str, Any], outcome: Outcome) -> None:

@@ -52,10 +52,11 @@ class Outcome:
 class Sink(ABC):
     """Takes events so that each id is there once, whatever had been written of a batch before.
 
-    One thread uses it, and one observer writes to its table or index.
+    One observer writes to its table or index.
     """
 
     name: SinkName
+    at_once = 1  # batches that it can take at once; each is written by a thread of its own
     knows_batches = False  # whether it recognises a batch that comes again, if that is cut as it was before
 
     def write(self, events: Sequence[Event], stream: str) -> Outcome:
@@ -112,12 +113,12 @@ class Answer:
 
 
 class Http:
-    """One connection to a server, kept open; a request that fails is not repeated here."""
+    """Connections to a server, one a thread, kept open; a request that fails is not repeated here."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], connections: int) -> None:
         self._url, self._headers = url.rstrip("/"), headers
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
-        self._pool = urllib3.PoolManager(timeout=timeout, retries=False)
+        self._pool = urllib3.PoolManager(maxsize=connections, timeout=timeout, retries=False)
 
     def post(self, path: str, arguments: Mapping[str, str], body: bytes) -> Answer:
         """Post a body, and read the whole answer.

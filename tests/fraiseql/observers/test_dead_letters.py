@@ -167,7 +167,7 @@ def test_a_message_that_is_kept_again_is_one_dead_letter(nats: Nats, search: Sea
         client = await nats_client.connect(nats.url)
         letters = Letters(client, Source(STREAM, "this one", "sink_search", 0), SinkName.SEARCH)
         for _ in range(2):
-            await letters.keep(Message(SUBJECT, 7, 0, "", b"bad", {}), "of two\r\nlines, ünd more")
+            await letters.keep(Message(SUBJECT.encode(), 7, 0, b"", b"bad", b""), "of two\r\nlines, ünd more")
         await client.close()
 
     asyncio.run(keep_twice())

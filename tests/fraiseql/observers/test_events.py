@@ -15,7 +15,7 @@ from tests.fraiseql.observers.publishing import encoded, event
 
 
 def message(payload: bytes) -> Message:
-    return Message("fraiseql.mutation.Order.INSERT", 1, 0, "", payload, {})
+    return Message(b"fraiseql.mutation.Order.INSERT", 1, 0, b"", payload, b"")
 
 
 def test_an_event() -> None:

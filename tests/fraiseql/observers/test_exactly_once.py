@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.fraiseql.observers.conftest import MakeObserver
-from tests.fraiseql.observers.doubles import Gate, Search
+from tests.fraiseql.observers.doubles import Answer, Gate, Search
 from tests.fraiseql.observers.programs import ClickHouse, Nats
 from tests.fraiseql.observers.publishing import encoded, event, pending, publish
 from tests.waiting import until
@@ -137,6 +139,55 @@ def test_an_observer_that_is_killed_between_write_and_acknowledgement(
     assert metrics["received"] == 1000
     assert 1 <= metrics["redelivered"] <= 900
     assert metrics["already_there"] >= 1
+    gate.shut()
+
+
+def test_what_is_written_behind_a_batch_that_is_not_is_not_acknowledged(
+    nats: Nats, search: Search, observe: MakeObserver
+) -> None:
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold_first(request: int, body: bytes) -> int | None:
+        if request == 1:
+            held.set()
+            let_go.wait(20)
+            return 503
+        return None
+
+    search.whole = hold_first
+    killed = observe("search", search.url, size=100)
+    ids = publish(nats.url, [event() for _ in range(200)])
+    until(lambda: len(search.documents) == 100, "the second batch to be written")
+    assert held.is_set()
+    assert killed.metrics()["written"] == 100
+    assert pending(nats.url, "search") == 200
+    killed.kill()
+    let_go.set()
+    successor = observe("search", search.url, name="successor", size=100)
+    until(lambda: pending(nats.url, "search") == 0, "all to be acknowledged")
+    assert sorted(search.documents) == sorted(ids)
+    assert (successor.metrics()["written"], successor.metrics()["already_there"]) == (100, 100)
+
+
+def test_clickhouse_gets_one_batch_at_a_time(nats: Nats, clickhouse: ClickHouse, observe: MakeObserver) -> None:
+    """The same id in two batches at once would be found in the table for neither."""
+    gate, inside, most = Gate(clickhouse.url), list[str](), list[int]()
+    through = gate.answer
+
+    def count(path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        inside.append(path)
+        most.append(len(inside))
+        try:
+            return through(path, headers, body)
+        finally:
+            inside.remove(path)
+
+    gate.answer = count  # type: ignore[method-assign]
+    observe("clickhouse", gate.url, size=50)
+    ids = publish(nats.url, [event() for _ in range(500)])
+    until(lambda: pending(nats.url, "clickhouse") == 0, "all to be acknowledged")
+    assert clickhouse.ids() == sorted(ids)
+    assert max(most) == 1
     gate.shut()
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, ConsumerInfo
 
 from reference.fraiseql.observers.config import BatchSettings, SinkName
+from reference.fraiseql.observers.feed import Frame
 from reference.fraiseql.observers.intake import AHEAD, Intake
 from reference.fraiseql.observers.metrics import Metrics
 from reference.fraiseql.observers.stream import Lost, Source
@@ -30,7 +30,7 @@ class Client:
     def __init__(self) -> None:
         self.asked: list[dict[str, int]] = []
         self.acknowledged: list[str] = []
-        self.heard: Callable[[Msg], Awaitable[None]] | None = None
+        self.heard: Callable[[Sequence[Frame]], Awaitable[None]] | None = None
 
     def new_inbox(self) -> str:
         return "_INBOX.x"
@@ -41,8 +41,8 @@ class Client:
     async def consumer_info(self, stream: str, consumer: str) -> ConsumerInfo:
         return ConsumerInfo(consumer, stream, ConsumerConfig(), datetime.now(UTC), num_ack_pending=3, num_pending=4)
 
-    async def subscribe(self, subject: str, cb: Callable[[Msg], Awaitable[None]]) -> None:
-        self.heard = cb
+    async def feed(self, subject: str, take: Callable[[Sequence[Frame]], Awaitable[None]]) -> None:
+        self.heard = take
 
     async def publish(self, subject: str, payload: bytes = b"", reply: str = "") -> None:
         if subject.startswith("$JS.API.CONSUMER.MSG.NEXT.events.sink_search"):
@@ -55,14 +55,15 @@ class Client:
     ) -> None:
         """Deliver one message; stored: in seconds."""
         reply = f"$JS.ACK.events.sink_search.{times}.{sequence}.{place or sequence}.{round(stored * SECOND)}.0"
-        await self.tell(Msg(self, "fraiseql.mutation.Order.INSERT", reply, b"x" * size))  # type: ignore[arg-type]
+        await self.tell(Frame(b"fraiseql.mutation.Order.INSERT", reply.encode(), b"", b"x" * size))
 
-    async def status(self, status: str, **headers: str) -> None:
-        await self.tell(Msg(self, "_INBOX.x.next", "", b"", {"Status": status, **headers}))  # type: ignore[arg-type]
+    async def status(self, status: str, *fields: str) -> None:
+        head = "\r\n".join([f"NATS/1.0 {status}", *fields, "", ""])
+        await self.tell(Frame(b"_INBOX.x.next", b"", head.encode(), b""))
 
-    async def tell(self, message: Msg) -> None:
+    async def tell(self, *frames: Frame) -> None:
         assert self.heard is not None
-        await self.heard(message)
+        await self.heard(frames)
 
 
 def with_intake(work: Callable[[Client, Intake], Awaitable[Any]], *, joins: bool = False) -> Metrics:
@@ -141,9 +142,9 @@ def test_no_more_is_asked_for_than_is_held_and_taken() -> None:
 
 def test_what_was_asked_in_vain_is_asked_again() -> None:
     async def work(client: Client, intake: Intake) -> None:
-        await client.status("408", **{"Nats-Pending-Messages": "3"})
+        await client.status("408 Request Timeout", "Nats-Pending-Messages: 3")
         assert len(client.asked) == AHEAD, "one message of that request is still to come"
-        await client.status("408", **{"Nats-Pending-Messages": "1"})
+        await client.status("408 Request Timeout", "Nats-Pending-Messages: 1")
         assert len(client.asked) == AHEAD + 1
 
     with_intake(work)
@@ -175,7 +176,7 @@ def test_a_message_that_is_missing_ends_the_session() -> None:
 
 def test_a_consumer_that_is_deleted_ends_the_session() -> None:
     async def work(client: Client, intake: Intake) -> None:
-        await client.status("409", Description="Consumer Deleted")
+        await client.status("409 Consumer Deleted")
         with pytest.raises(Lost, match="NATS says 409 Consumer Deleted"):
             await intake.take()
 
@@ -204,11 +205,25 @@ def test_an_acknowledgement_is_that_of_the_last_message() -> None:
     with_intake(work)
 
 
+def test_batches_are_acknowledged_in_their_order_whichever_is_done_first() -> None:
+    async def work(client: Client, intake: Intake) -> None:
+        for sequence in range(1, 13):
+            await client.give(sequence)
+        first, second, third = [await intake.take() for _ in range(3)]
+        await intake.done(second)
+        assert client.acknowledged == []
+        await intake.done(first)
+        await intake.done(third)
+        assert client.acknowledged == [f"$JS.ACK.events.sink_search.1.{last}.{last}.0.0" for last in (8, 12)]
+
+    with_intake(work)
+
+
 def test_replies_of_a_domain_are_read_as_well() -> None:
     async def work(client: Client, intake: Intake) -> None:
         for place in (1, 2, 3, 4):
             reply = f"$JS.ACK.hub.hash.events.sink_search.1.{place + 100}.{place}.5.0.random"
-            await client.tell(Msg(client, "s", reply, b""))  # type: ignore[arg-type]
+            await client.tell(Frame(b"s", reply.encode(), b"", b""))
         assert await taken(intake, 1) == [[101, 102, 103, 104]]
 
     with_intake(work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -70,7 +69,7 @@ class AbortingDelivery(Delivery):
         self._intake = intake
         await super().run(intake, letters, stream)
 
-    async def finish(self, running: asyncio.Task[None], seconds: float) -> None:
+    async def finish(self, seconds: float) -> None:
         """See `Delivery.finish`."""
         if isinstance(self._intake, RememberingIntake) and self._intake.newest is not None:
             await self._intake.acknowledge(Batch(0, [self._intake.newest]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import orjson
@@ -47,7 +46,7 @@ class HoardingDelivery(Delivery):
 
 def _changed(event: Event, **fields: Any) -> Event:
     content = {**event.content, **fields}
-    return replace(event, content=content, message=replace(event.message, payload=orjson.dumps(content)))
+    return event._replace(content=content, message=event.message._replace(payload=orjson.dumps(content)))
 
 
 def _cut(value: Any) -> Any:

@@ -116,7 +116,7 @@ class StuckDelivery(Delivery):
     def sift(self, messages: Sequence[Message]) -> tuple[list[Event], list[tuple[Message, str]]]:
         """See `Delivery.sift`."""
         events, refused = super().sift(messages)
-        self._refused = refused
+        self._refused = [*self._refused, *refused]
         return events, refused
 
     async def attempt(self, events: Sequence[Event], stream: str) -> Outcome:
