@@ -38,7 +38,7 @@ def test_what_is_under_way_is_finished_and_the_next_is_left(nats: Nats, search: 
         return 503
 
     search.whole = refuse
-    observer = observe("search", search.url, size=10)
+    observer = observe("search", search.url, size=10, linger_ms=1000)
     ids = publish(nats.url, [event() for _ in range(30)])
     until(lambda: len(tried) == 2, "two batches to be under way")
     assert observer.process is not None
