@@ -1,7 +1,8 @@
 """Draws what `curves.jsonl` holds: one record a line, of the criterion that made it.
 
 * `sizes`: what `size` items of a kind (`of`) took by each of some ways: medians of seconds, bytes on the wire, CPU
-  seconds of client and system, and how many times as fast it was as the way called `against`, with its interval;
+  seconds of client and system, bytes of memory that client and gateway needed, and how many times as fast it was as
+  the way called `against`, with its interval;
 * `events`: a load of events in stretches of `stretch_s` seconds from `origin` (epoch seconds) on: how many were
   acknowledged, how many that had fallen due were not at its end, and for each sink how many were first seen and the
   median and the longest of their lags;
@@ -28,6 +29,7 @@ LEFT = 62.0  # pixels, so that the times of charts below one another line up: ro
 ACKED, DUE = 2, 7  # colours that no sink has
 SLOWEST = "slowest"
 STAGE = "stage "
+_MEMORY = {"client MB": "client_bytes", "gateway MB": "gateway_bytes"}
 
 
 # -- by size ---------------------------------------------------------------------------------------------------
@@ -98,7 +100,17 @@ def _time(seconds: float) -> str:
 
 
 def _table(records: Sequence[Record]) -> list[list[str]]:
-    heads = ["way", "time", "first bytes", "MB on the wire", "client CPU", "system CPU", "times as fast"]
+    heads = [
+        "way",
+        "time",
+        "first bytes",
+        "MB on the wire",
+        "client CPU",
+        "system CPU",
+        "client MB",
+        "gateway MB",
+        "times as fast",
+    ]
     lines = [[str(records[0]["of"]), *heads]]
     for record in records:
         for way in record["ways"]:
@@ -112,6 +124,7 @@ def _table(records: Sequence[Record]) -> list[list[str]]:
                     "" if way["bytes"] is None else f"{way['bytes'] / 1e6:.3f}",
                     _time(way["client_cpu_s"]),
                     _time(way["server_cpu_s"]),
+                    *("" if (held := way.get(name)) is None else f"{held / 1e6:.1f}" for name in _MEMORY.values()),
                     f"{speed['ratio']:.3g} [{speed['low']:.3g}, {speed['high']:.3g}]" if speed else "",
                 ]
             )

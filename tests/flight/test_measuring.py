@@ -12,11 +12,11 @@ from EnvironmentLibrary import context
 from environments.system import running
 from FlightLibrary import FlightLibrary
 from FlightLibrary.accounting import Reading
+from FlightLibrary.compared import BARE, DIRECT, HTTP, LIVE, Compared
 from FlightLibrary.directly import DirectConnection
 from FlightLibrary.keywords import base
 from FlightLibrary.keywords.base import as_owner
 from FlightLibrary.keywords.events import Rounds
-from FlightLibrary.keywords.speed import BARE, DIRECT, HTTP, LIVE, Compared
 from FlightLibrary.turns import Turns, Way
 from LoadLibrary.rate import Rate
 from measurement.records import read_records
@@ -80,6 +80,8 @@ def test_rows_are_got_by_each_way_and_a_record_is_left(run, tmp_path):
     assert ways[LIVE]["speed"]["ratio"] == pytest.approx(record["comparison"]["ratio"])  # of the speeds, both of them
     assert ways[LIVE]["bytes"] == compared.bytes[LIVE]
     assert ways[LIVE]["median_s"] == compared.turns.way(LIVE).median_seconds
+    assert compared.memory.keys() == {HTTP, LIVE}
+    assert 0 < ways[HTTP]["client_bytes"] == compared.memory[HTTP].client < 100_000_000
 
 
 def compared_of(flight_seconds, http_seconds, bare_seconds, direct_seconds=None):

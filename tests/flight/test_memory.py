@@ -12,7 +12,8 @@ import pytest
 from FlightLibrary import FlightLibrary
 from FlightLibrary.client import FlightConnection
 from FlightLibrary.jobs import Job, JobFailed
-from FlightLibrary.keywords.memory import Held, Repeated, Streamed
+from FlightLibrary.keywords.held import Held
+from FlightLibrary.keywords.memory import Repeated, Streamed
 from FlightLibrary.keywords.speed import bare_server
 from FlightLibrary.tokens import session_token
 from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes

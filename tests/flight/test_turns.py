@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from FlightLibrary.accounting import clock
+from FlightLibrary.compared import HTTP, LIVE, Compared, Needed, as_table, by_way
 from FlightLibrary.graphql_http import HttpConnection, JsonReading
-from FlightLibrary.keywords.speed import HTTP, LIVE, Compared, as_table
 from FlightLibrary.tickets import GraphQLQuery
 from FlightLibrary.turns import Way, take_turns
 
@@ -100,3 +100,11 @@ def test_the_table_names_every_way(ways):
     text = as_table(Compared(turns_of(ways), {HTTP: 2_500_000}, None))
     assert text.count("<tr>") == 3
     assert "<td>2.500</td>" in text
+
+
+def test_memory_stands_beside_the_way_that_needed_it(ways):
+    ways[0].name, ways[1].name = LIVE, HTTP
+    compared = Compared(turns_of(ways), {}, None, {HTTP: Needed(7_500_000, 1_250_000)})
+    assert "<td>7.5</td><td>1.2</td></tr></table>" in as_table(compared)
+    told = {way["name"]: (way["client_bytes"], way["gateway_bytes"]) for way in by_way(compared)["ways"]}
+    assert told == {LIVE: (None, None), HTTP: (7_500_000, 1_250_000)}

@@ -37,6 +37,7 @@ def size(rows, view, json, **changes):
     def way(name, seconds, speed):
         of = {"ratio": speed, "low": speed * 0.9, "high": speed * 1.2, "n": 9, "confidence": 0.95} if speed else None
         took = {"median_s": seconds, "first_s": seconds, "client_cpu_s": 0.001, "server_cpu_s": 0.002}
+        took |= {} if speed else {"client_bytes": 7_500_000, "gateway_bytes": 1_000_000}
         return {"name": name, **took, "bytes": None if speed else 10 * rows, "speed": of}
 
     ways = [way(VIEW, view, json / view), way(HTTP, json, None)]
@@ -58,8 +59,9 @@ def test_times_by_size_are_drawn_with_every_way_and_a_table(run):
     assert titles(time) == ["Time for 1 000 000 rows: view over Flight 50.0 ms, HTTP/JSON 4.0 s"]
     assert f"{VIEW}: 1 at 100, 4 at 100000, 50 at 1e+06." in time.svg
     assert [line[:2] for line in time.table[1:3]] == [["100", VIEW], ["100", HTTP]]
+    assert [line[7:9] for line in time.table[:3]] == [["client MB", "gateway MB"], ["", ""], ["7.5", "1.0"]]
     assert time.table[0][0] == "rows"
-    assert time.table[3] == ["100 000", VIEW, "4.00 ms", "4.00 ms", "", "1.00 ms", "2.00 ms", "55 [49.5, 66]"]
+    assert time.table[3] == ["100 000", VIEW, "4.00 ms", "4.00 ms", "", "1.00 ms", "2.00 ms", "", "", "55 [49.5, 66]"]
     assert time.criteria == ratio.criteria == ("CL-16",)
     assert "targettext" not in ratio.svg.replace(".targettext", "")
 

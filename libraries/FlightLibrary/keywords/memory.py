@@ -12,17 +12,14 @@ from typing import Any
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
-from FlightLibrary.jobs import Job
 from FlightLibrary.keywords.base import (
-    addresses,
     flight_connection,
     http_connection,
     processes,
-    right_token,
     say,
-    scaled,
     settle,
 )
+from FlightLibrary.keywords.held import Held, held_by_a_process
 from FlightLibrary.keywords.speed import SYSTEM
 from FlightLibrary.tickets import GraphQLQuery
 from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes
@@ -33,43 +30,6 @@ from measurement.verdicts import Inconclusive, Judgement, Verdict
 
 DEADLINE_SECONDS = 120.0
 LEAST_GROWTH = 1 << 20  # below it, a memory says nothing of what is held in it
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What one client process needed for one answer, in bytes and seconds.
-
-    Attributes:
-        over: `flight` or `http`.
-        rows: of the answer.
-        bytes: of the columns, or of the body.
-        seconds: from the call to usable rows.
-        before: resident memory before the call.
-        after: after it, with the answer still held, if it was kept.
-        peak: the most there was from the call on.
-        began: when the call did, epoch seconds.
-        looks: (epoch seconds, bytes) from then on, as seen from outside.
-    """
-
-    over: str
-    rows: int
-    bytes: int
-    seconds: float
-    before: int
-    after: int
-    peak: int
-    began: float = 0.0
-    looks: Sequence[Look] = ()
-
-    @property
-    def held(self) -> int:
-        """By how much holding the answer made the process larger."""
-        return self.after - self.before
-
-    @property
-    def needed(self) -> int:
-        """By how much getting it did, at most: what a client must have to spare."""
-        return self.peak - self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +70,8 @@ class MemoryKeywords:
         Args:
             query: with one root field.
         """
-        flight = _held("flight", query, keep=True)
-        http = _held("http", query, keep=True)
+        flight = held_by_a_process("flight", {"query": query}, keep=True)
+        http = held_by_a_process("http", {"query": query}, keep=True)
         if flight.rows != http.rows:
             raise AssertionError(f"Flight gave {flight.rows} rows, HTTP {http.rows}")
         for held in (flight, http):
@@ -149,7 +109,7 @@ class MemoryKeywords:
         gateway = processes("gateway")
         used = cpu_seconds(processes(*SYSTEM))
         with ResidentMemory(gateway) as memory, context.timed("rows are streamed", "measuring"):
-            client = _held("flight", query, keep=False)
+            client = held_by_a_process("flight", {"query": query}, keep=False)
         used = cpu_seconds(processes(*SYSTEM)) - used
         return Streamed(client, memory.before, memory.most, used, memory.looks)
 
@@ -243,19 +203,6 @@ class MemoryKeywords:
         )
         verdict = Verdict.FAIL if low >= limit else Verdict.INCONCLUSIVE if growth >= limit else Verdict.PASS
         settle(Judgement(verdict, f"{facts}; less than {limit:g} MB wanted"))
-
-
-def _held(over: str, query: str, *, keep: bool) -> Held:
-    where = addresses().flight if over == "flight" else addresses().http
-    job: dict[str, Any] = {"over": over, "address": where, "token": right_token(), "ticket": {"query": query}}
-    with (
-        Job("read", **job, keep=keep, deadline_seconds=scaled(DEADLINE_SECONDS)) as process,
-        ResidentMemory(lambda: [process.pid]) as memory,
-    ):
-        told: Mapping[str, Any] = process.answer(2 * scaled(DEADLINE_SECONDS))
-    names = ("rows", "bytes", "seconds", "before", "after", "peak", "began")
-    looks = [(told["began"], told["before"]), *(look for look in memory.looks if look[0] > told["began"] and look[1])]
-    return Held(over, **{name: told[name] for name in names}, looks=looks)
 
 
 def _draw(title: str, processes: Mapping[str, Sequence[Look]], limit: float, label: str, **more: Any) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
 from FlightLibrary.client import FlightConnection
+from FlightLibrary.compared import BARE, DIRECT, HTTP, LIVE, VIEW, Compared, Needed, as_table, by_way
 from FlightLibrary.directly import DirectConnection
 from FlightLibrary.graphql_http import HttpConnection
 from FlightLibrary.jobs import Job
@@ -32,9 +31,10 @@ from FlightLibrary.keywords.base import (
     scaled,
     settle,
 )
+from FlightLibrary.keywords.held import held_by_a_process
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
-from FlightLibrary.turns import Turns, Way, take_turns
-from FlightLibrary.usage import cpu_seconds
+from FlightLibrary.turns import Way, take_turns
+from FlightLibrary.usage import ResidentMemory, cpu_seconds
 from FlightLibrary.wire import CountingRelay
 from LoadLibrary.measure import Busy, leave_record
 from measurement.baseline import beside_baseline
@@ -44,32 +44,10 @@ from measurement.statistics import Interval
 from measurement.verdicts import Judgement, Verdict
 from runner import progress
 
-LIVE, VIEW, HTTP, BARE = "live query over Flight", "view over Flight", "HTTP/JSON", "bare Flight server"
-DIRECT = "PostgreSQL by ADBC"
 DEADLINE_SECONDS = 120.0
 START_SECONDS = 30.0  # of a process of its own
 SYSTEM = ("gateway", "postgresql")
 VIEW_NAMES = {"created_at": "createdAt", "customer_name": "customerName"}
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One query by several ways.
-
-    Attributes:
-        turns: what was timed.
-        bytes: of one answer on the wire, by way.
-        busy_percent: share of all cores that was in use meanwhile.
-    """
-
-    turns: Turns
-    bytes: dict[str, int]
-    busy_percent: float | None
-
-    def speed(self, name: str, against: str) -> Interval:
-        """Return how many times as fast one way is as another, with its interval: more is better."""
-        found = self.turns.compare(name, against).interval
-        return Interval(1 / found.ratio, 1 / found.high, 1 / found.low, found.n, found.confidence)
 
 
 class SpeedKeywords:
@@ -114,9 +92,9 @@ class SpeedKeywords:
             ways.append(Way(BARE, lambda: bare.read(b"")))
             with context.timed(name, "measuring"), progress.step(f"{name}: {rounds} rounds"), Busy() as busy:
                 turns = take_turns(ways, rows, rounds, reads, lambda: cpu_seconds(processes(*SYSTEM)))
-        compared = Compared(turns, _bytes_on_the_wire(query, view, rows), busy.percent)
+        compared = Compared(turns, _bytes_on_the_wire(query, view, rows), busy.percent, _memory(query, view, rows))
         logger.info(as_table(compared), html=True)
-        context.record_curve("sizes", _by_way(compared))
+        context.record_curve("sizes", by_way(compared))
         return compared
 
     @keyword
@@ -213,6 +191,22 @@ def _bytes_on_the_wire(query: str, view: str | None, rows: int) -> dict[str, int
     return found
 
 
+def _memory(query: str, view: str | None, rows: int) -> dict[str, Needed]:
+    """Let a new process each get the answer and hold it, and watch the gateway meanwhile."""
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        HTTP: ("http", {"query": query}),
+        LIVE: ("flight", {"query": query}),
+    }
+    if view is not None:
+        asked[VIEW] = ("flight", {"view": view, "limit": rows})
+    needed = {}
+    for name, (over, ticket) in asked.items():
+        with ResidentMemory(processes("gateway")) as gateway:
+            client = held_by_a_process(over, ticket, keep=True)
+        needed[name] = Needed(client.needed, gateway.growth)
+    return needed
+
+
 def _at_least(found: Interval, wanted: float, facts: str) -> Judgement:
     """Judge a ratio of which more is better: a pass needs its whole interval."""
     if found.ratio < wanted:
@@ -231,49 +225,3 @@ def _leave(compared: Compared, a: str, b: str, judgement: Judgement | None, targ
         comparison=compared.turns.compare(b, a),  # of times; so it is the ratio of the speeds, as its target is
         busy_percent=compared.busy_percent,
     )
-
-
-def _by_way(compared: Compared) -> dict[str, Any]:
-    """Return what each way took and used for one size, see `reporting.curves`."""
-    return {
-        "of": "rows",
-        "size": compared.turns.rows,
-        "rounds": len(compared.turns.ways[0].seconds),
-        "against": HTTP,
-        "ways": [
-            {
-                "name": way.name,
-                "median_s": way.median_seconds,
-                "first_s": statistics.median(way.first_seconds),
-                "bytes": compared.bytes.get(way.name),
-                "client_cpu_s": way.client_cpu / way.reads,
-                "server_cpu_s": way.server_cpu / way.reads,
-                "speed": None if way.name == HTTP else asdict(compared.speed(way.name, HTTP)),
-            }
-            for way in compared.turns.ways
-        ],
-    }
-
-
-def as_table(compared: Compared) -> str:
-    """Show what each way took and used, as an HTML table."""
-    heads = ("way", "time", "first bytes", "rows/s", "MB on the wire", "client CPU", "server CPU")
-    lines: list[Sequence[str]] = []
-    for way in compared.turns.ways:
-        size = compared.bytes.get(way.name)
-        lines.append(
-            (
-                way.name,
-                milliseconds(way.median_seconds),
-                milliseconds(sorted(way.first_seconds)[len(way.first_seconds) // 2]),
-                f"{compared.turns.rows / way.median_seconds:,.0f}",
-                "" if size is None else f"{size / 1e6:.3f}",
-                milliseconds(way.client_cpu / way.reads),
-                milliseconds(way.server_cpu / way.reads),
-            )
-        )
-    head = "".join(f"<th>{text}</th>" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{text}</td>" for text in line) + "</tr>" for line in lines)
-    rounds = len(compared.turns.ways[0].seconds)
-    title = f"{compared.turns.rows} rows, medians of {rounds} rounds, CPU of one read"
-    return f"<p>{title}</p><table><tr>{head}</tr>{body}</table>"
