@@ -18,11 +18,11 @@ from CacheLibrary.rows import Row
 from CacheLibrary.server import Client, entries_with
 from CacheLibrary.traffic import Plan, Traffic
 from CacheLibrary.wire import Read, Refused
-from EnvironmentLibrary.context import criterion, record_value, results, timed
+from EnvironmentLibrary.context import criterion, record_value, results, scaled, timed
 from environments.system import running
 from measurement.verdicts import Inconclusive
 from oracles.versions import Report
-from PostgresLibrary.base import on_test_end, scaled
+from PostgresLibrary.base import on_test_end
 from runner import progress
 from TemporalLibrary.core import wait_until
 

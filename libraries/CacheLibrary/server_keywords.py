@@ -16,9 +16,9 @@ from CacheLibrary.base import redis_client, shown
 from CacheLibrary.eviction import Pressure, Squeeze, declared_policy
 from CacheLibrary.lifetime import Lifetime, watch_life
 from CacheLibrary.server import VALUES, Client, Identity, check_answers, missing_clients
-from EnvironmentLibrary.context import criterion, record_value, timed
+from EnvironmentLibrary.context import criterion, record_value, scaled, timed
 from environments.system import cluster, running
-from PostgresLibrary.base import on_test_end, scaled
+from PostgresLibrary.base import on_test_end
 from TemporalLibrary.core import seconds, wait_until
 
 SETTLE_SECONDS = 5.0  # for Redis to notice that a client has come or gone

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,12 @@ def set_criterion(identifier: str) -> None:
 def results() -> Path:
     """Return the directory of this run's artifacts."""
     return Path(running().results)
+
+
+def scaled(duration: timedelta | float) -> float:
+    """Return a deadline in seconds, longer where the environment says that its machine is slow."""
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    return seconds * running().timeout_multiplier
 
 
 @contextmanager

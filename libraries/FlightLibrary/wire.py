@@ -56,6 +56,7 @@ class CountingRelay:
         buffer = memoryview(bytearray(_CHUNK))
         with contextlib.suppress(OSError):
             while number := source.recv_into(buffer):
+                # counted first: who has the answer asks at once. One thread a direction and connection.
+                setattr(self, direction, getattr(self, direction) + number)
                 sink.sendall(buffer[:number])
-                setattr(self, direction, getattr(self, direction) + number)  # one thread a direction and connection
             sink.shutdown(socket.SHUT_WR)

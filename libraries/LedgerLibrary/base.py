@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from robot.api import logger
-from robot.libraries.BuiltIn import BuiltIn
-
 from EnvironmentLibrary.context import criterion, results
-from environments.system import Endpoint, cluster, running
+from environments.system import Endpoint, cluster
 from LedgerLibrary.evidence import Evidence
 from LedgerLibrary.run import Run
 from PatroniLibrary.rest import topology
@@ -38,17 +35,6 @@ class Base:
         if self.evidence is None:
             raise AssertionError("there is no run to judge; `Read What Survived` comes first")
         return self.evidence
-
-
-def scaled(duration: timedelta) -> float:
-    """Return a deadline in seconds, longer where the environment says that its machine is slow."""
-    return duration.total_seconds() * running().timeout_multiplier
-
-
-def say(text: str) -> None:
-    """Put a measured fact into the log and beside the verdict in the report."""
-    logger.info(text)
-    BuiltIn().set_test_message(text, append=True, separator="; ")
 
 
 def in_seconds(duration: timedelta) -> str:

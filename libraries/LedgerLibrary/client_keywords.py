@@ -8,9 +8,9 @@ from datetime import timedelta
 from robot.api import logger
 from robot.api.deco import keyword
 
-from EnvironmentLibrary.context import record_time
+from EnvironmentLibrary.context import record_time, scaled
 from environments.system import Endpoint, cluster
-from LedgerLibrary.base import Base, in_seconds, scaled
+from LedgerLibrary.base import Base, in_seconds
 from PatroniLibrary.rest import topology
 from runner import progress
 from TemporalLibrary.core import wait_until

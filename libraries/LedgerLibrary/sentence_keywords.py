@@ -8,8 +8,9 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from EnvironmentLibrary.context import record_value
+from EnvironmentLibrary.telling import say
 from LedgerLibrary import evidence as findings
-from LedgerLibrary.base import Base, in_seconds, say
+from LedgerLibrary.base import Base, in_seconds
 from LedgerLibrary.evidence import MINIMUM_ACKED, Takeover
 from measurement.verdicts import Inconclusive
 from oracles import primaries, writes

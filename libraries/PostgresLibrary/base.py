@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from datetime import timedelta
 
 from psycopg2.extensions import connection
 
-from environments.system import Login, cluster, running
+from environments.system import Login, cluster
 from PatroniLibrary import rest
 from PostgresLibrary.sessions import Target, close, connect, opened
 
@@ -59,8 +58,3 @@ def as_owner() -> Iterator[connection]:
     with closing(connect(primary(), settings=_HOUSEKEEPING)) as owner:
         owner.autocommit = True
         yield owner
-
-
-def scaled(duration: timedelta) -> float:
-    """Return a deadline in seconds, longer where the environment says that its machine is slow."""
-    return duration.total_seconds() * running().timeout_multiplier

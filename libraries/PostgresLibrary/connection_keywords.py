@@ -12,10 +12,10 @@ from robot.api import logger
 from robot.api.deco import keyword
 from robot.api.types import Secret
 
-from EnvironmentLibrary.context import record_value
+from EnvironmentLibrary.context import record_value, scaled
 from environments.system import Login, cluster
 from PostgresLibrary import base, tenants, wire
-from PostgresLibrary.base import as_owner, on_test_end, primary, scaled
+from PostgresLibrary.base import as_owner, on_test_end, primary
 from PostgresLibrary.pools import Pool
 from PostgresLibrary.refusals import Refusal, check_sqlstate, one_line, refusal_of
 from PostgresLibrary.sessions import POLL_SECONDS, backend, close, opened, rows, value

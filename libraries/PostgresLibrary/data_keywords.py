@@ -10,12 +10,12 @@ from datetime import timedelta
 from robot.api import logger
 from robot.api.deco import keyword
 
-from EnvironmentLibrary.context import criterion, record_value
+from EnvironmentLibrary.context import criterion, record_value, scaled
 from environments.system import cluster
 from LoadLibrary.measure import Measurement, measure_open_loop
 from LoadLibrary.rate import Rate
 from PostgresLibrary import base, entries, operations, tenants
-from PostgresLibrary.base import as_owner, number_of_replicas, on_test_end, primary, replicas, scaled
+from PostgresLibrary.base import as_owner, number_of_replicas, on_test_end, primary, replicas
 from PostgresLibrary.connection_keywords import WORKER_PATIENCE, drop_role
 from PostgresLibrary.entries import Entry, Load
 from PostgresLibrary.replication import Sight, seen_by_replicas

@@ -12,10 +12,10 @@ from psycopg2.extensions import connection
 from robot.api import logger
 from robot.api.deco import keyword
 
-from EnvironmentLibrary.context import record_value
+from EnvironmentLibrary.context import record_value, scaled
 from environments.system import Endpoint, cluster
 from PostgresLibrary import base, entries
-from PostgresLibrary.base import on_test_end, primary, scaled
+from PostgresLibrary.base import on_test_end, primary
 from PostgresLibrary.data_keywords import sample_entry
 from PostgresLibrary.refusals import Refusal, check_duration, check_sqlstate, check_text, one_line, refusal_of
 from PostgresLibrary.sessions import close, connect, value

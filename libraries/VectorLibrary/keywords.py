@@ -14,13 +14,13 @@ from psycopg2 import sql
 from robot.api import logger
 from robot.api.deco import keyword, library
 
-from EnvironmentLibrary.context import record_value
+from EnvironmentLibrary.context import record_value, scaled
 from environments.schema import VECTOR_DIMENSIONS
 from environments.system import cluster, running
 from LoadLibrary.measure import Measurement, measure_open_loop
 from LoadLibrary.rate import Rate
 from PostgresLibrary import base, operations
-from PostgresLibrary.base import as_owner, number_of_replicas, on_test_end, primary, replicas, scaled
+from PostgresLibrary.base import as_owner, number_of_replicas, on_test_end, primary, replicas
 from PostgresLibrary.sessions import POLL_SECONDS, Target, close, connect, replica_sessions, rows, value
 from TemporalLibrary.core import eventually
 from VectorLibrary import nearest, probe, search

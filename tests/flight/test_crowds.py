@@ -24,7 +24,7 @@ QUERY = "{ users { id name visits } }"
 def said(monkeypatch):
     told: list[str] = []
     monkeypatch.setattr("FlightLibrary.keywords.crowds.say", told.append)
-    monkeypatch.setattr("FlightLibrary.keywords.base.say", told.append)
+    monkeypatch.setattr("EnvironmentLibrary.telling.say", told.append)
     return told
 
 

@@ -53,7 +53,8 @@ def run(system, tmp_path, monkeypatch):
         json.dumps({"run_id": "1", "git": "a", "host": {}, "services": []}), encoding="utf-8"
     )
     said: list[str] = []
-    for module in ("base", "speed", "latency", "events", "data"):
+    monkeypatch.setattr("EnvironmentLibrary.telling.say", said.append)
+    for module in ("speed", "latency", "events", "data"):
         monkeypatch.setattr(f"FlightLibrary.keywords.{module}.say", said.append)
     context.set_criterion("FQ-P01")
     yield system

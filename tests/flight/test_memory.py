@@ -30,7 +30,7 @@ MB = 1_000_000
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
     monkeypatch.setattr("FlightLibrary.keywords.memory.say", lambda text: None)
-    monkeypatch.setattr("FlightLibrary.keywords.base.say", lambda text: None)
+    monkeypatch.setattr("EnvironmentLibrary.telling.say", lambda text: None)
 
 
 def read(over, address, query, **changes):

@@ -111,7 +111,7 @@ class System:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
     monkeypatch.setattr("GatewayLibrary.keywords.reading.say", told.append)
-    monkeypatch.setattr("FlightLibrary.keywords.base.say", told.append)
+    monkeypatch.setattr("EnvironmentLibrary.telling.say", told.append)
     monkeypatch.setattr("GatewayLibrary.keywords.reading.CHANGES", 6)  # so that tests are short
     return told
 

@@ -162,6 +162,7 @@ def sinks(
     said: list[str] = []
     with running(Pipeline(server.url, clickhouse, search.address), tmp_path) as run:
         both = Sinks(run, table, search, said)
+        monkeypatch.setattr("EnvironmentLibrary.telling.say", said.append)
         for name in MODULES:
             monkeypatch.setattr(f"ObserverLibrary.keywords.{name}.say", said.append)
 

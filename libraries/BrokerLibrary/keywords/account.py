@@ -12,8 +12,9 @@ from robot.api.deco import keyword
 from BrokerLibrary import stats
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.configuration import Topic, configuration
-from BrokerLibrary.keywords.base import on_test_end, own_broker, say
+from BrokerLibrary.keywords.base import on_test_end, own_broker
 from BrokerLibrary.wire import ErrorCode
+from EnvironmentLibrary.telling import say
 from environments.system import BrokerInstance
 from measurement.verdicts import Inconclusive
 from TemporalLibrary.core import wait_until

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 
 from robot.api import logger
-from robot.libraries.BuiltIn import BuiltIn
 
 from BrokerLibrary.connection import ConnectionLost
 from BrokerLibrary.exchange import Exchange, judge
@@ -37,17 +35,6 @@ def on_test_end(action: Callable[..., object], *arguments: object) -> None:
 def undo_all() -> None:
     """Do what was to be done at the end of the test: all of it, even where some of it fails."""
     _at_the_end.pop_all().close()
-
-
-def scaled(duration: timedelta) -> float:
-    """Return a deadline in seconds, longer where the environment says that its machine is slow."""
-    return duration.total_seconds() * running().timeout_multiplier
-
-
-def say(text: str) -> None:
-    """Put a measured fact into the log and beside the verdict in the report."""
-    logger.info(text)
-    BuiltIn().set_test_message(text, append=True, separator="; ")
 
 
 def new_exchange(routing: Mapping[str, str], *, socket: Path | None = None, backoff: Backoff | None = None) -> Exchange:

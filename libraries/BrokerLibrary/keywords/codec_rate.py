@@ -11,11 +11,10 @@ from functools import partial
 import numpy as np
 from robot.api.deco import keyword
 
-from BrokerLibrary.keywords.base import say
-from BrokerLibrary.keywords.load_session import settle
 from BrokerLibrary.protocol_v2 import batched, workload
 from BrokerLibrary.protocol_v2.layouts import Trade
 from EnvironmentLibrary import context
+from EnvironmentLibrary.telling import say, settle
 from environments.system import running
 from LoadLibrary.measure import Busy, leave_record
 from LoadLibrary.rate import Rate

@@ -14,11 +14,13 @@ from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.configuration import Topic, configuration
 from BrokerLibrary.doubles import Double
 from BrokerLibrary.exchange import Exchange, wait
-from BrokerLibrary.keywords.base import await_answer, new_exchange, on_test_end, own_broker, require_right, say, scaled
+from BrokerLibrary.keywords.base import await_answer, new_exchange, on_test_end, own_broker, require_right
 from BrokerLibrary.keywords.service import started
 from BrokerLibrary.market import CONSUMERS, PRODUCERS, scenario
 from BrokerLibrary.protocol_v2 import golden
 from BrokerLibrary.protocol_v2.golden import Golden
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from environments.system import BrokerInstance, broker, running
 from measurement.verdicts import Inconclusive
 

@@ -26,14 +26,14 @@ from BrokerLibrary.keywords.base import (
     on_test_end,
     own_broker,
     require_right,
-    say,
-    scaled,
 )
 from BrokerLibrary.keywords.lifecycle import ended_within
 from BrokerLibrary.keywords.subscription import await_more
 from BrokerLibrary.raw import RawConnection
 from BrokerLibrary.stats import counter
 from BrokerLibrary.wire import ErrorCode
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from environments.system import BrokerInstance
 from measurement.verdicts import Inconclusive
 from oracles.history import Result

@@ -11,8 +11,9 @@ from datetime import timedelta
 from robot.api.deco import keyword
 
 from BrokerLibrary.exchange import Exchange
-from BrokerLibrary.keywords.base import STANDARD_ROUTING, new_exchange, require_right, say, scaled
-from EnvironmentLibrary.context import record_value, timed
+from BrokerLibrary.keywords.base import STANDARD_ROUTING, new_exchange, require_right
+from EnvironmentLibrary.context import record_value, scaled, timed
+from EnvironmentLibrary.telling import say
 from environments.system import running
 from measurement.verdicts import Inconclusive
 

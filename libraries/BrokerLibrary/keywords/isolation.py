@@ -14,10 +14,12 @@ from BrokerLibrary.doubles import Double
 from BrokerLibrary.exchange import wait
 from BrokerLibrary.innocents import Innocents
 from BrokerLibrary.keywords.account import settled
-from BrokerLibrary.keywords.base import POLL_SECONDS, STANDARD_ROUTING, new_exchange, on_test_end, say, scaled
+from BrokerLibrary.keywords.base import POLL_SECONDS, STANDARD_ROUTING, new_exchange, on_test_end
 from BrokerLibrary.keywords.refusal import undisturbed
 from BrokerLibrary.keywords.subscription import await_more, gaps, number_of
 from BrokerLibrary.stats import counter
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from environments.system import broker
 from measurement.verdicts import Inconclusive
 from TemporalLibrary.core import wait_until

@@ -9,13 +9,13 @@ from datetime import timedelta
 from robot.api.deco import keyword
 
 from BrokerLibrary.keywords import load_session
-from BrokerLibrary.keywords.base import say
 from BrokerLibrary.keywords.load_taken import SIZE, Taken, maximum_rate, record
 from BrokerLibrary.load import results
 from BrokerLibrary.load.outcome import StageOutcome
 from BrokerLibrary.load.plans import Paced, by_intended_starts
 from BrokerLibrary.load.turns import MICROSECONDS, take_turns
 from EnvironmentLibrary import context
+from EnvironmentLibrary.telling import say, settle
 from LoadLibrary.measure import Busy, leave_record
 from LoadLibrary.rate import Rate
 from measurement.baseline import beside_baseline
@@ -119,7 +119,7 @@ class LatencyKeywords:
         """
         judgements = [_judged(taken, limit.total_seconds(), percent, times) for percent in percents]
         for judgement in judgements:
-            load_session.settle(judgement)
+            settle(judgement)
 
     @keyword
     def median_should_be_below_that_of_the_raw_relay_times(self, taken: Taken, times: float) -> None:
@@ -146,7 +146,7 @@ class LatencyKeywords:
             processors_awake=taken.awake,
         )
         record(f"raw relay at {taken.relay.offered_rate:.0f}/s", taken, taken.relay)
-        load_session.settle(measurement.judgement)
+        settle(measurement.judgement)
 
 
 def _burst_facts(outcome: StageOutcome) -> str:

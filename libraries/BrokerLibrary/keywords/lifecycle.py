@@ -21,13 +21,12 @@ from BrokerLibrary.keywords.base import (
     new_exchange,
     own_broker,
     require_right,
-    say,
-    scaled,
 )
 from BrokerLibrary.stats import counter
 from BrokerLibrary.traffic import Traffic
 from BrokerLibrary.wire import ErrorCode
-from EnvironmentLibrary.context import record_value
+from EnvironmentLibrary.context import record_value, scaled
+from EnvironmentLibrary.telling import say
 from environments.system import BrokerInstance
 from measurement.verdicts import Inconclusive
 from TemporalLibrary.core import wait_until

@@ -7,7 +7,6 @@ from datetime import timedelta
 from robot.api.deco import keyword
 
 from BrokerLibrary.keywords import load_session
-from BrokerLibrary.keywords.base import say
 from BrokerLibrary.keywords.latency import Loaded
 from BrokerLibrary.keywords.load_taken import Taken, forget, passed_on, record
 from BrokerLibrary.load import results
@@ -15,6 +14,7 @@ from BrokerLibrary.load.outcome import StageOutcome
 from BrokerLibrary.load.plans import as_fast_as_taken
 from BrokerLibrary.load.turns import MICROSECONDS
 from EnvironmentLibrary import context
+from EnvironmentLibrary.telling import say, settle
 from LoadLibrary.measure import Busy, leave_record
 from LoadLibrary.rate import Rate
 from measurement.baseline import beside_baseline
@@ -88,7 +88,7 @@ class LoadKeywords:
         target = Target("rate", limit.per_second, "/s", "at least")
         recorded = record(f"broker, messages of {taken.size} B", taken, taken.broker, judgement, target)
         record(f"raw relay, messages of {taken.size} B", taken, taken.relay)
-        load_session.settle(recorded)
+        settle(recorded)
 
     @keyword(name="Share Of The Raw Relay's Rate Should Be At Least")
     def share_of_the_raw_relays_rate_should_be_at_least(self, taken: Taken, percent: float) -> None:
@@ -115,7 +115,7 @@ class LoadKeywords:
             busy_percent=taken.busy_percent,
             clients_cpu_percent=taken.cpu_percent,
         )
-        load_session.settle(measurement.judgement)
+        settle(measurement.judgement)
 
     @keyword
     def routing_should_cost_less_than(self, taken: Taken, limit: timedelta) -> None:
@@ -142,9 +142,7 @@ class LoadKeywords:
             f"(broker {1e6 * turns.broker_cpu_seconds / turns.messages:.3f} us; n = {turns.messages})"
         )
         most = limit.total_seconds() * MICROSECONDS
-        load_session.settle(
-            Judgement(Verdict.PASS if overhead < most else Verdict.FAIL, f"{facts}, below {most:g} us wanted")
-        )
+        settle(Judgement(Verdict.PASS if overhead < most else Verdict.FAIL, f"{facts}, below {most:g} us wanted"))
 
     @keyword
     def consumers_read_the_same_messages(self, consumers: int, messages: int, size: int) -> StageOutcome:
@@ -183,7 +181,7 @@ class LoadKeywords:
         context.record_value("slowest consumer", round(slowest), "/s")
         facts = f"the slowest of {len(outcome.connections)} consumers read {slowest:.0f} messages a second"
         verdict = Verdict.PASS if slowest > limit.per_second else Verdict.FAIL
-        load_session.settle(Judgement(verdict, f"{facts}, more than {limit.per_second:g} wanted"))
+        settle(Judgement(verdict, f"{facts}, more than {limit.per_second:g} wanted"))
 
 
 def _at_least(found: Interval, share: float) -> Judgement:

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Self
 
 import psutil
-from robot.api import logger
 
-from BrokerLibrary.keywords.base import say
 from BrokerLibrary.load.crew import Crew
 from BrokerLibrary.load.plans import Broker, RawRelay
 from environments.system import BrokerInstance, broker
-from measurement.verdicts import Judgement, Verdict
 
 LOOK_SECONDS = 0.05  # between two looks at the broker's memory
 
@@ -57,15 +54,6 @@ def broker_cpu_seconds() -> float | None:
 def resident_bytes(instance: BrokerInstance) -> int:
     """Return the memory that the processes of a broker of the test's own hold."""
     return sum(int(psutil.Process(pid).memory_info().rss) for pid in instance.control.processes())
-
-
-def settle(judgement: Judgement | None) -> None:
-    """Tell a judgement in the log, and a pass beside the verdict too; raise for what is none."""
-    assert judgement is not None, "what has a budget has a judgement"
-    logger.info(judgement.reason)
-    if judgement.verdict is Verdict.PASS:
-        say(judgement.reason)
-    judgement.require()
 
 
 class ResidentMemory:

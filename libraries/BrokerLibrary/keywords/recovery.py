@@ -11,12 +11,13 @@ from robot.api.deco import keyword
 
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.exchange import Exchange, wait
-from BrokerLibrary.keywords.base import POLL_SECONDS, answers, new_exchange, on_test_end, require_right, say, scaled
+from BrokerLibrary.keywords.base import POLL_SECONDS, answers, new_exchange, on_test_end, require_right
 from BrokerLibrary.keywords.subscription import acked_so_far, await_more
 from BrokerLibrary.records import SWIFT, Delivery
 from BrokerLibrary.stats import counter
 from BrokerLibrary.traffic import Traffic
-from EnvironmentLibrary.context import criterion, record_value
+from EnvironmentLibrary.context import criterion, record_value, scaled
+from EnvironmentLibrary.telling import say
 from measurement.verdicts import Inconclusive
 from oracles import messages
 from oracles.history import History, Result

@@ -14,13 +14,14 @@ from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.configuration import Topic, configuration
 from BrokerLibrary.exchange import Exchange
 from BrokerLibrary.innocents import Innocents
-from BrokerLibrary.keywords.base import new_exchange, on_test_end, own_broker, require_right, say, scaled
+from BrokerLibrary.keywords.base import new_exchange, on_test_end, own_broker, require_right
 from BrokerLibrary.keywords.subscription import await_more
 from BrokerLibrary.raw import RawConnection
 from BrokerLibrary.refusals import LONELY, WATCHED, Wrong, expected_counts, refused_wrongly, wrong_frames
 from BrokerLibrary.stats import counter
 from BrokerLibrary.wire import ErrorCode
-from EnvironmentLibrary.context import record_value
+from EnvironmentLibrary.context import record_value, scaled
+from EnvironmentLibrary.telling import say
 from environments.system import BrokerInstance
 from measurement.verdicts import Inconclusive
 

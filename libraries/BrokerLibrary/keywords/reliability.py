@@ -14,13 +14,15 @@ from BrokerLibrary.connection import ConnectionLost
 from BrokerLibrary.exchange import Exchange
 from BrokerLibrary.fuzz import attack, damaged_frames
 from BrokerLibrary.innocents import Innocents
-from BrokerLibrary.keywords.base import POLL_SECONDS, answers, new_exchange, on_test_end, say, scaled
+from BrokerLibrary.keywords.base import POLL_SECONDS, answers, new_exchange, on_test_end
 from BrokerLibrary.keywords.refusal import undisturbed
 from BrokerLibrary.keywords.subscription import await_more, gaps, number_of
 from BrokerLibrary.raw import RawConnection
 from BrokerLibrary.records import SWIFT
 from BrokerLibrary.stats import counter
 from BrokerLibrary.wire import ErrorCode
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from environments.system import broker, running
 from measurement.verdicts import Inconclusive
 from TemporalLibrary.core import wait_until

@@ -17,9 +17,10 @@ from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.doubles import START_SECONDS, Double, Line
 from BrokerLibrary.exchange import wait
 from BrokerLibrary.keywords.account import settled
-from BrokerLibrary.keywords.base import STANDARD_ROUTING, on_test_end, say, scaled
+from BrokerLibrary.keywords.base import STANDARD_ROUTING, on_test_end
 from BrokerLibrary.market import CONSUMERS, PRODUCERS, Event
-from EnvironmentLibrary.context import record_value, timed
+from EnvironmentLibrary.context import record_value, scaled, timed
+from EnvironmentLibrary.telling import say
 from environments.system import broker
 
 ANSWER_SECONDS = 5.0

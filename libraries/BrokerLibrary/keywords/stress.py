@@ -10,13 +10,14 @@ from robot.api.deco import keyword
 
 from BrokerLibrary.configuration import Topic, configuration
 from BrokerLibrary.keywords import load_session
-from BrokerLibrary.keywords.base import own_broker, say
+from BrokerLibrary.keywords.base import own_broker
 from BrokerLibrary.load import results, slow
 from BrokerLibrary.load.crew import Stage
 from BrokerLibrary.load.outcome import StageOutcome
 from BrokerLibrary.load.plans import Broker, Paced, as_fast_as_taken, by_intended_starts
 from BrokerLibrary.load.slow import Beside
 from EnvironmentLibrary import context
+from EnvironmentLibrary.telling import say, settle
 from environments.system import BrokerInstance
 from LoadLibrary.measure import Busy, leave_record
 from LoadLibrary.rate import Rate
@@ -109,7 +110,7 @@ class StressKeywords:
             busy_percent=load.busy_percent,
             clients_cpu_percent=load.outcome.cpu_percent,
         )
-        load_session.settle(measurement.judgement)
+        settle(measurement.judgement)
 
     @keyword
     def messages_are_passed_on_in_rounds(self, rounds: int, messages: int, size: int) -> Rounds:
@@ -146,7 +147,7 @@ class StressKeywords:
         context.record_value("growth after round 2", round(growth, 2), "MB")
         facts = f"memory grew by {growth:.1f} MB after round {SETTLED_ROUND} ({settled / MEGABYTE:.1f} MB then)"
         verdict = Verdict.PASS if growth < limit else Verdict.FAIL
-        load_session.settle(Judgement(verdict, f"{facts}, less than {limit:g} MB wanted"))
+        settle(Judgement(verdict, f"{facts}, less than {limit:g} MB wanted"))
 
     @keyword
     def memory_should_not_rise_from_round_to_round(self, rounds: Rounds) -> None:
@@ -163,7 +164,7 @@ class StressKeywords:
         low, value, high = (bound / rounds.messages for bound in (found.low, found.value, found.high))
         facts = f"memory rises by {value:.2f} B for each message [{low:.2f}, {high:.2f}] (95 % interval, n = {found.n})"
         verdict = Verdict.FAIL if low > LEAK_BYTES_A_MESSAGE else Verdict.PASS
-        load_session.settle(Judgement(verdict, f"{facts}, no more than {LEAK_BYTES_A_MESSAGE:g} B wanted"))
+        settle(Judgement(verdict, f"{facts}, no more than {LEAK_BYTES_A_MESSAGE:g} B wanted"))
 
     @keyword
     def readers_stall_and_trickle_where_the_oldest_is_dropped(self, duration: timedelta) -> Slow:
@@ -230,7 +231,7 @@ class StressKeywords:
         context.record_value("growth beside slow readers", round(growth, 1), "MB")
         verdict = Verdict.PASS if growth < limit else Verdict.FAIL
         facts = f"memory grew by {growth:.1f} MB beside slow readers"
-        load_session.settle(Judgement(verdict, f"{facts}, less than {limit:g} MB wanted"))
+        settle(Judgement(verdict, f"{facts}, less than {limit:g} MB wanted"))
 
 
 def _with_slow_readers(overflow: str) -> str:

@@ -12,11 +12,12 @@ from robot.api.deco import keyword
 
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.exchange import Exchange, wait
-from BrokerLibrary.keywords.base import STANDARD_ROUTING, new_exchange, on_test_end, require_right, say, scaled
+from BrokerLibrary.keywords.base import STANDARD_ROUTING, new_exchange, on_test_end, require_right
 from BrokerLibrary.numbered import identity_of
 from BrokerLibrary.protocol_v2 import samples
 from BrokerLibrary.traffic import Traffic
-from EnvironmentLibrary.context import record_value
+from EnvironmentLibrary.context import record_value, scaled
+from EnvironmentLibrary.telling import say
 from environments.system import broker
 from measurement.verdicts import Inconclusive
 from oracles.messages import UNREADABLE, MessageId

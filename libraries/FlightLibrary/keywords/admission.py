@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from robot.api import logger
 from robot.api.deco import keyword
 
+from EnvironmentLibrary.telling import say
 from environments.system import Identity
 from FlightLibrary import calls, tokens
 from FlightLibrary.calls import OK, Call, Told
 from FlightLibrary.client import FlightConnection
-from FlightLibrary.keywords.base import addresses, flight_connection, right_token, say
+from FlightLibrary.keywords.base import addresses, flight_connection, right_token
 from FlightLibrary.keywords.writing import Import
 from FlightLibrary.tickets import GraphQLQuery
 

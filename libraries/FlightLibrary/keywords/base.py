@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from datetime import timedelta
 
 from psycopg2.extensions import connection
-from robot.api import logger
-from robot.libraries.BuiltIn import BuiltIn
 
-from environments.system import FraiseqlAddresses, fraiseql, running
+from EnvironmentLibrary.context import scaled
+from environments.system import FraiseqlAddresses, fraiseql
 from FlightLibrary.client import DEADLINE_SECONDS, FlightConnection
 from FlightLibrary.graphql_http import HttpConnection
 from FlightLibrary.tokens import session_token
-from measurement.verdicts import Judgement, Verdict
 from PostgresLibrary.sessions import Target
 from PostgresLibrary.sessions import connect as connect_to_database
 
@@ -29,18 +26,6 @@ def on_test_end(action: Callable[..., object], *arguments: object) -> None:
 def undo_all() -> None:
     """Do what was to be done at the end of the test: all of it, even where some of it fails."""
     _at_the_end.pop_all().close()
-
-
-def scaled(duration: timedelta | float) -> float:
-    """Return a deadline in seconds, longer where the environment says that its machine is slow."""
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
-    return seconds * running().timeout_multiplier
-
-
-def say(text: str) -> None:
-    """Put a measured fact into the log and beside the verdict in the report."""
-    logger.info(text)
-    BuiltIn().set_test_message(text, append=True, separator="; ")
 
 
 def addresses() -> FraiseqlAddresses:
@@ -76,15 +61,6 @@ def processes(*services: str) -> Callable[[], list[int]]:
         return [pid for control in controls if control is not None for pid in control.processes()]
 
     return ids
-
-
-def settle(judgement: Judgement | None) -> None:
-    """Tell a judgement in the log, and a pass beside the verdict too; raise for what is none."""
-    assert judgement is not None, "what has a budget has a judgement"
-    logger.info(judgement.reason)
-    if judgement.verdict is Verdict.PASS:
-        say(judgement.reason)
-    judgement.require()
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say, settle
 from FlightLibrary.accounting import clock
 from FlightLibrary.comparing import difference
 from FlightLibrary.crowd import Crowd, gather
@@ -24,9 +26,6 @@ from FlightLibrary.keywords.base import (
     on_test_end,
     processes,
     right_token,
-    say,
-    scaled,
-    settle,
 )
 from FlightLibrary.streams import Stream, Streams, recovered_after, statuses
 from FlightLibrary.tickets import GraphQLQuery

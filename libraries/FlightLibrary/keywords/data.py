@@ -5,8 +5,9 @@ from __future__ import annotations
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.telling import say
 from environments.system import running
-from FlightLibrary.keywords.base import as_owner, say
+from FlightLibrary.keywords.base import as_owner
 from PostgresLibrary.sessions import rows, value
 
 FIRST_KEY = 100_000_000

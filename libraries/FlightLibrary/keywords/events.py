@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say, settle
 from FlightLibrary.accounting import Reading
-from FlightLibrary.keywords.base import flight_connection, say, scaled, settle
+from FlightLibrary.keywords.base import flight_connection
 from FlightLibrary.keywords.querying import Answer
 from FlightLibrary.tickets import ObserverEvents
 from LoadLibrary.rate import Rate

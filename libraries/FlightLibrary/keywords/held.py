@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from EnvironmentLibrary.context import scaled
 from FlightLibrary.jobs import Job
-from FlightLibrary.keywords.base import addresses, right_token, scaled
+from FlightLibrary.keywords.base import addresses, right_token
 from FlightLibrary.usage import ResidentMemory
 from measurement.memory import Look
 

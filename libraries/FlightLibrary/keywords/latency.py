@@ -10,9 +10,10 @@ import pyarrow as pa
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.telling import say, settle
 from FlightLibrary.client import FlightConnection
 from FlightLibrary.comparing import difference
-from FlightLibrary.keywords.base import flight_connection, say, settle
+from FlightLibrary.keywords.base import flight_connection
 from FlightLibrary.tickets import GraphQLQuery, Ticket
 from LoadLibrary.measure import Measurement, measure_closed_loop, measure_open_loop
 from measurement.budgets import judge_latency, milliseconds

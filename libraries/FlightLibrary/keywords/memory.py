@@ -12,13 +12,8 @@ from typing import Any
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
-from FlightLibrary.keywords.base import (
-    flight_connection,
-    http_connection,
-    processes,
-    say,
-    settle,
-)
+from EnvironmentLibrary.telling import say, settle
+from FlightLibrary.keywords.base import flight_connection, http_connection, processes
 from FlightLibrary.keywords.held import Held, held_by_a_process
 from FlightLibrary.keywords.speed import SYSTEM
 from FlightLibrary.tickets import GraphQLQuery

@@ -12,10 +12,12 @@ from datetime import timedelta
 from robot.api import logger
 from robot.api.deco import keyword
 
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from environments.config import ROOT
 from FlightLibrary.errors import FlightFailure
 from FlightLibrary.keywords.admission import identity_token
-from FlightLibrary.keywords.base import addresses, flight_connection, right_token, say, scaled
+from FlightLibrary.keywords.base import addresses, flight_connection, right_token
 from FlightLibrary.tickets import GraphQLQuery
 
 PROGRAM = ROOT / "clients" / "fraiseql_client.py"

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from robot.api import logger
 from robot.api.deco import keyword
 
+from EnvironmentLibrary.telling import say
 from FlightLibrary.accounting import Reading
 from FlightLibrary.client import FlightConnection
 from FlightLibrary.comparing import difference, normal, table_of
 from FlightLibrary.errors import FlightFailure
 from FlightLibrary.graphql_http import HttpFailure, JsonReading
-from FlightLibrary.keywords.base import addresses, declares, flight_connection, http_connection, say
+from FlightLibrary.keywords.base import addresses, declares, flight_connection, http_connection
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
 from measurement.verdicts import Inconclusive
 

@@ -9,12 +9,13 @@ import pyarrow as pa
 from robot.api import logger
 from robot.api.deco import keyword
 
+from EnvironmentLibrary.telling import say
 from FlightLibrary import calls, refusals
 from FlightLibrary.calls import OK, Told
 from FlightLibrary.client import FlightConnection
 from FlightLibrary.comparing import difference
 from FlightLibrary.errors import FlightFailure
-from FlightLibrary.keywords.base import addresses, declares, flight_connection, say
+from FlightLibrary.keywords.base import addresses, declares, flight_connection
 from FlightLibrary.refusals import GOOD, Wrong
 from FlightLibrary.tickets import LARGEST_TICKET, padded
 

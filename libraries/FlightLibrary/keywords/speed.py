@@ -16,21 +16,14 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say, settle
 from FlightLibrary.client import FlightConnection
 from FlightLibrary.compared import BARE, DIRECT, HTTP, LIVE, VIEW, Compared, Needed, as_table, by_way
 from FlightLibrary.directly import DirectConnection
 from FlightLibrary.graphql_http import HttpConnection
 from FlightLibrary.jobs import Job
-from FlightLibrary.keywords.base import (
-    addresses,
-    flight_connection,
-    http_connection,
-    processes,
-    right_token,
-    say,
-    scaled,
-    settle,
-)
+from FlightLibrary.keywords.base import addresses, flight_connection, http_connection, processes, right_token
 from FlightLibrary.keywords.held import held_by_a_process
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
 from FlightLibrary.turns import Way, take_turns

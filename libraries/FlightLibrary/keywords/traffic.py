@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from robot.api.deco import keyword
 
-from FlightLibrary.keywords.base import flight_connection, scaled
+from EnvironmentLibrary.context import scaled
+from FlightLibrary.keywords.base import flight_connection
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
 from FlightLibrary.traffic import Streaming
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 from psycopg2 import sql
 from robot.api.deco import keyword
 
+from EnvironmentLibrary.telling import say
 from FlightLibrary.calls import OK
 from FlightLibrary.comparing import difference
 from FlightLibrary.errors import FlightFailure
-from FlightLibrary.keywords.base import addresses, as_owner, flight_connection, on_test_end, say
+from FlightLibrary.keywords.base import addresses, as_owner, flight_connection, on_test_end
 from FlightLibrary.tickets import GraphQLQuery
 from PostgresLibrary.sessions import rows, value
 from TemporalLibrary.core import always

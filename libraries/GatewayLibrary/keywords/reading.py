@@ -11,9 +11,10 @@ import requests
 from robot.api import logger
 from robot.api.deco import keyword
 
-from EnvironmentLibrary.context import criterion, record_value, results, timed
+from EnvironmentLibrary.context import criterion, record_value, results, scaled, timed
+from EnvironmentLibrary.telling import say, settle
 from environments.system import running
-from FlightLibrary.keywords.base import addresses, http_connection, on_test_end, say, scaled, settle
+from FlightLibrary.keywords.base import addresses, http_connection, on_test_end
 from GatewayLibrary.changing import Plan, SampleType, Traffic, judge_slowest
 from GatewayLibrary.counters import counters
 from GatewayLibrary.rows import OverHttp, Users

@@ -9,9 +9,11 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from LoadLibrary.measure import leave_record
 from measurement.verdicts import Inconclusive
-from ObserverLibrary.keywords.base import SINKS, EventLoad, await_settled, publish_marker, reader_of, say, scaled
+from ObserverLibrary.keywords.base import SINKS, EventLoad, await_settled, publish_marker, reader_of
 from ObserverLibrary.readers import comparable
 from oracles.events import Held, Ledger, changed, judge, unacknowledged_there
 from runner import progress

@@ -10,9 +10,10 @@ from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
-from EnvironmentLibrary.context import criterion, record_curve, results
+from EnvironmentLibrary.context import criterion, record_curve, results, scaled
+from EnvironmentLibrary.telling import say
 from environments.system import running, system
-from FlightLibrary.keywords.base import addresses, on_test_end, say, scaled
+from FlightLibrary.keywords.base import addresses, on_test_end
 from measurement.results import Band
 from ObserverLibrary.curves import events_over_time
 from ObserverLibrary.event import EntityEvent, lone_event, mixed

@@ -9,10 +9,12 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from LoadLibrary.measure import Busy
 from LoadLibrary.rate import Rate
 from measurement.verdicts import Inconclusive
-from ObserverLibrary.keywords.base import POLL_SECONDS, SINKS, EventLoad, acked, new_load, say, scaled, watch
+from ObserverLibrary.keywords.base import POLL_SECONDS, SINKS, EventLoad, acked, new_load, watch
 from ObserverLibrary.publishing import State
 from runner import progress
 from TemporalLibrary.core import wait_until

@@ -7,16 +7,9 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
+from EnvironmentLibrary.telling import say
 from ObserverLibrary.event import EntityEvent, lone_event
-from ObserverLibrary.keywords.base import (
-    addresses,
-    await_settled,
-    next_seed,
-    publish_lone,
-    publish_marker,
-    reader_of,
-    say,
-)
+from ObserverLibrary.keywords.base import addresses, await_settled, next_seed, publish_lone, publish_marker, reader_of
 from ObserverLibrary.readers import Fields, SearchReader, comparable
 from oracles.events import changed
 

@@ -12,8 +12,10 @@ from datetime import timedelta
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.context import scaled
+from EnvironmentLibrary.telling import say
 from LoadLibrary.rate import Rate
-from ObserverLibrary.keywords.base import EventLoad, acked, new_load, next_seed, on_test_end, reader_of, say, scaled
+from ObserverLibrary.keywords.base import EventLoad, acked, new_load, next_seed, on_test_end, reader_of
 from ObserverLibrary.readers import ClickHouseReader
 from ObserverLibrary.storing import Stored, forget, store
 from runner import progress

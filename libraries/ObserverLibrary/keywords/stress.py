@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from robot.api import logger
 from robot.api.deco import keyword
 
 from EnvironmentLibrary import context
+from EnvironmentLibrary.telling import say, settle
 from LoadLibrary.measure import leave_record
 from measurement.budgets import failure_of, judge_latency, milliseconds
 from measurement.counted import NORMAL, CountedResult, CountedSet
@@ -18,7 +18,7 @@ from measurement.records import Target
 from measurement.results import LoadResult
 from measurement.sampler import read_samples
 from measurement.verdicts import Inconclusive, Judgement, Verdict
-from ObserverLibrary.keywords.base import EventLoad, say
+from ObserverLibrary.keywords.base import EventLoad
 from ObserverLibrary.lag import Lag
 
 LATE_SECONDS = 0.050  # ten ticks: a generator that is later at p99 has not offered the load it says
@@ -54,7 +54,7 @@ class StressKeywords:
             busy_percent=load.busy_percent,
             clients_cpu_percent=result.client_cpu_percent,
         )
-        _settle(measurement.judgement)
+        settle(measurement.judgement)
 
     @keyword
     def lag_should_be_below(self, load: EventLoad, limit: timedelta, *sinks: str) -> None:
@@ -82,7 +82,7 @@ class StressKeywords:
             )
             target = Target("p99 latency", limit.total_seconds() * 1000, "ms")
             measurement = leave_record(f"lag of {sink}", seen, judgement, target, busy_percent=load.busy_percent)
-            _settle(measurement.judgement)
+            settle(measurement.judgement)
 
     @keyword
     def memory_should_not_rise(self, load: EventLoad) -> None:
@@ -134,7 +134,7 @@ class StressKeywords:
         context.record_curve("memory", curve)
         facts = f"memory grew by at most {worst.growth / MEGABYTE:.1f} MB ({worst.service}); in MB: {grown}"
         verdict = Verdict.PASS if worst.growth / MEGABYTE < limit else Verdict.FAIL
-        _settle(Judgement(verdict, f"{facts}; less than {limit:g} MB wanted"))
+        settle(Judgement(verdict, f"{facts}; less than {limit:g} MB wanted"))
 
 
 def _memories(load: EventLoad) -> list[Memory]:
@@ -217,11 +217,3 @@ def _as_result(lag: Lag, load: LoadResult) -> CountedResult:
         measured=measured,
         client_cpu_percent=load.client_cpu_percent,
     )
-
-
-def _settle(judgement: Judgement | None) -> None:
-    assert judgement is not None, "what has a budget has a judgement"
-    logger.info(judgement.reason)
-    if judgement.verdict is Verdict.PASS:
-        say(judgement.reason)
-    judgement.require()
