@@ -16,12 +16,11 @@ from FlightLibrary.keywords.held import Held
 from FlightLibrary.keywords.memory import Repeated, Streamed
 from FlightLibrary.keywords.speed import bare_server
 from FlightLibrary.tokens import session_token
-from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes
 from LoadLibrary.rate import Rate
 from measurement.memory import Memory
+from measurement.usage import cpu_seconds, resident_bytes
 from measurement.verdicts import Inconclusive
 from tests.flight.tiny import SECRET, Gateway, TinyFlight, users
-from tests.waiting import until
 
 library = FlightLibrary()
 MB = 1_000_000
@@ -91,17 +90,6 @@ def test_a_bare_server_has_the_same_rows():
         reading = client.read(b"")
     assert reading.kept().equals(table)
     assert reading.largest_batch == 10_000
-
-
-def test_the_most_memory_of_a_block_is_seen_after_it_is_given_back():
-    import mmap
-
-    with ResidentMemory(lambda: [os.getpid()]) as memory, mmap.mmap(-1, 64 * MB) as block:
-        block.write(b"x" * (64 * MB))
-        until(lambda: memory.most > memory.before + 60 * MB, "the block to be seen")
-    assert memory.growth > 60 * MB
-    assert max(size for _, size in memory.looks) == memory.most
-    assert [at for at, _ in memory.looks] == sorted(at for at, _ in memory.looks)
 
 
 def held(over, needed, rows=1000, still=0):

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import threading
 from pathlib import Path
-from typing import Self
 
 import psutil
 
 from BrokerLibrary.load.crew import Crew
 from BrokerLibrary.load.plans import Broker, RawRelay
-from environments.system import BrokerInstance, broker
-
-LOOK_SECONDS = 0.05  # between two looks at the broker's memory
+from environments.system import broker
 
 _crew = Crew()
 _directory: tempfile.TemporaryDirectory[str] | None = None
@@ -49,36 +45,3 @@ def broker_cpu_seconds() -> float | None:
         times = [psutil.Process(pid).cpu_times() for pid in control.processes()] if control else []
         return sum(t.user + t.system for t in times) if times else None
     return None
-
-
-def resident_bytes(instance: BrokerInstance) -> int:
-    """Return the memory that the processes of a broker of the test's own hold."""
-    return sum(int(psutil.Process(pid).memory_info().rss) for pid in instance.control.processes())
-
-
-class ResidentMemory:
-    """How much memory a broker of the test's own held while a block ran, looked at again and again."""
-
-    def __init__(self, instance: BrokerInstance) -> None:
-        self.before = self.most = resident_bytes(instance)
-        self._instance = instance
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="memory", daemon=True)
-
-    @property
-    def growth(self) -> int:
-        """Bytes between the beginning and the highest point."""
-        return self.most - self.before
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self.most = max(self.most, resident_bytes(self._instance))

@@ -25,6 +25,7 @@ from measurement.budgets import failure_of, milliseconds
 from measurement.counted import CountedResult
 from measurement.records import Target
 from measurement.statistics import slope
+from measurement.usage import ResidentMemory, resident_bytes
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 from runner import progress
 
@@ -121,7 +122,7 @@ class StressKeywords:
         with context.timed(name, "measuring"), progress.step(name, 0.5 * rounds), Busy() as busy:
             for _ in range(rounds):
                 outcomes.append(load_session.crew().perform(as_fast_as_taken(broker, MEMORY, messages, size)))
-                resident.append(load_session.resident_bytes(instance))
+                resident.append(resident_bytes(instance.control.processes))
         used = max(outcome.cpu_percent for outcome in outcomes)
         leave_record(name, results.maximum(outcomes), busy_percent=busy.percent, clients_cpu_percent=used)
         say("memory after each round: " + ", ".join(f"{held / MEGABYTE:.1f}" for held in resident) + " MB")
@@ -244,7 +245,7 @@ def _watched(name: str, stage: Stage, seconds: float, instance: BrokerInstance) 
     with (
         context.timed(name, "measuring"),
         progress.step(name, seconds),
-        load_session.ResidentMemory(instance) as memory,
+        ResidentMemory(instance.control.processes) as memory,
     ):
         outcome = load_session.crew().perform(stage)
     return outcome, memory.growth

@@ -29,9 +29,9 @@ from FlightLibrary.keywords.base import (
 )
 from FlightLibrary.streams import Stream, Streams, recovered_after, statuses
 from FlightLibrary.tickets import GraphQLQuery
-from FlightLibrary.usage import ResidentMemory
 from measurement.budgets import milliseconds
 from measurement.memory import MEGABYTE, Look, memory_curve
+from measurement.usage import ResidentMemory
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 from TemporalLibrary.core import wait_until
 

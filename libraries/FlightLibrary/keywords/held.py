@@ -9,8 +9,8 @@ from typing import Any
 from EnvironmentLibrary.context import scaled
 from FlightLibrary.jobs import Job
 from FlightLibrary.keywords.base import addresses, right_token
-from FlightLibrary.usage import ResidentMemory
 from measurement.memory import Look
+from measurement.usage import ResidentMemory
 
 DEADLINE_SECONDS = 120.0
 

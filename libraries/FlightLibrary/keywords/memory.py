@@ -17,10 +17,10 @@ from FlightLibrary.keywords.base import flight_connection, http_connection, proc
 from FlightLibrary.keywords.held import Held, held_by_a_process
 from FlightLibrary.keywords.speed import SYSTEM
 from FlightLibrary.tickets import GraphQLQuery
-from FlightLibrary.usage import ResidentMemory, cpu_seconds, resident_bytes
 from LoadLibrary.rate import Rate
 from measurement.drawing import label_of
 from measurement.memory import MEGABYTE, SETTLED, Look, Memory, memory_curve
+from measurement.usage import ResidentMemory, cpu_seconds, resident_bytes
 from measurement.verdicts import Inconclusive, Judgement, Verdict
 
 DEADLINE_SECONDS = 120.0

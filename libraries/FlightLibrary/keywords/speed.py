@@ -27,13 +27,13 @@ from FlightLibrary.keywords.base import addresses, flight_connection, http_conne
 from FlightLibrary.keywords.held import held_by_a_process
 from FlightLibrary.tickets import GraphQLQuery, OptimizedView, Ticket
 from FlightLibrary.turns import Way, take_turns
-from FlightLibrary.usage import ResidentMemory, cpu_seconds
 from FlightLibrary.wire import CountingRelay
 from LoadLibrary.measure import Busy, leave_record
 from measurement.baseline import beside_baseline
 from measurement.budgets import milliseconds
 from measurement.records import Target
 from measurement.statistics import Interval
+from measurement.usage import ResidentMemory, cpu_seconds
 from measurement.verdicts import Judgement, Verdict
 from runner import progress
 

@@ -1,12 +1,7 @@
 from __future__ import annotations
 
-import itertools
-from types import SimpleNamespace
-
-import psutil
 import pytest
 
-from BrokerLibrary.keywords import load_session
 from BrokerLibrary.keywords.stress import Rounds, Slow, StressKeywords, Sustained
 from BrokerLibrary.load import results, slow
 from BrokerLibrary.load.plans import Broker, Paced
@@ -96,19 +91,6 @@ class TestMemory:
         broken = Rounds([outcome(), outcome(delivered(100, received=[99]))], 100, [1, 1])
         with pytest.raises(AssertionError, match=r"^round 2: 1 lost of 100 messages$"):
             keywords.every_round_should_have_been_complete(broken)
-
-    def test_memory_is_looked_at_while_a_load_runs(self, monkeypatch):
-        held = itertools.chain([100 * MB, 130 * MB, 170 * MB], itertools.repeat(110 * MB))
-        monkeypatch.setattr(load_session, "resident_bytes", lambda instance: next(held))
-        with load_session.ResidentMemory(SimpleNamespace()) as memory:
-            memory._thread.join(0.5)
-        assert (memory.before, memory.most, memory.growth) == (100 * MB, 170 * MB, 70 * MB)
-
-    def test_the_memory_of_all_processes_of_a_broker_counts(self):
-        pid = psutil.Process().pid
-        control = SimpleNamespace(processes=lambda: [pid, pid])
-        held = psutil.Process().memory_info().rss
-        assert load_session.resident_bytes(SimpleNamespace(control=control)) == pytest.approx(2 * held, rel=0.1)
 
 
 def dropping(stalled=None, trickling=None, prompt=None, neighbour=None):
