@@ -20,7 +20,7 @@ Over Flight 1 000 000 rows come in less than 60 seconds at 100 000 a second, gat
 Both sinks hold a rate of 10 000 events a second, their p99 lag is below 5 seconds, and no memory rises
     [Documentation]    For an hour in the full profile, as the seed has it. The first events of a new index cost more.
     [Tags]    FQ-S02
-    Given Events Are Published    10000    5000/s    clickhouse    search
+    Given Both Sinks Are Warm
     ${load} =    When Events Flow For    ${SUSTAINED_DURATION}    10000/s
     Then Rate Of Events Should Have Been Held    ${load}    99
     And Both Sinks Should Hold Exactly What Was Acknowledged    ${load}    within=60 seconds

@@ -14,7 +14,7 @@ from LoadLibrary.rate import Rate
 from measurement.verdicts import Inconclusive
 from ObserverLibrary import ObserverLibrary
 from ObserverLibrary.keywords.base import EventLoad, acked, new_load, watch
-from tests.observer.conftest import Sinks
+from tests.observer.conftest import Sinks, store
 from tests.waiting import until
 
 pytestmark = pytest.mark.servers
@@ -67,7 +67,7 @@ def test_a_watched_load_is_drawn_when_the_test_ends_also_one_that_was_broken_off
         load.publishing.begin().await_state(acked(200), 10)
     ended.end(ended.publishing.stop())
     number = len(ended.published.rows)
-    sinks.put(ended.published.events())
+    store(sinks.table, ended.published.events())
     until(lambda: ended.watches["clickhouse"].seen == number, "the watch to see them")
     undo_all()
     second, first = _curves(sinks)  # the test's last load is undone first
