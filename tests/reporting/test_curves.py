@@ -242,7 +242,7 @@ def test_the_page_has_the_drawings_the_figures_behind_them_and_their_file(fake):
     fake.lines("curves", [*SIZES, load(), memory()])
     write_reports(fake.directory)
     page = (fake.directory / "index.html").read_text()
-    assert "<summary>Time, bytes and CPU in figures</summary>" in page
+    assert "<summary>Time, bytes, CPU and memory in figures</summary>" in page
     assert "<td>55 [49.5, 66]</td>" in page
     assert '<a href="curves.jsonl">' in page
     assert page.count("End-to-end lag") > 0
