@@ -54,8 +54,7 @@ def record_time(what: str, kind: str, seconds: float) -> None:
     """
     ended = round(time.time(), 3)
     line = {"what": what, "kind": kind, "seconds": round(seconds, 3), "ended": ended, "criterion": criterion() or None}
-    with (results() / "timings.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    _append(results(), "timings", line)
 
 
 def record_value(of: str, value: float, unit: str) -> None:
@@ -68,7 +67,7 @@ def record_value(of: str, value: float, unit: str) -> None:
 
     Without a run (a keyword called from a unit test) nothing is written.
     """
-    _append("values", {"of": of, "value": value, "unit": unit})
+    _note("values", {"of": of, "value": value, "unit": unit})
 
 
 def record_curve(kind: str, content: Mapping[str, Any]) -> None:
@@ -78,14 +77,18 @@ def record_curve(kind: str, content: Mapping[str, Any]) -> None:
         kind: `sizes`, `events` or `memory`; `reporting.curves` draws them, and says what each holds.
         content: few enough numbers for a line: what took an hour is told in a few hundred stretches.
     """
-    _append("curves", {"kind": kind, **content})
+    _note("curves", {"kind": kind, **content})
 
 
-def _append(name: str, content: Mapping[str, Any]) -> None:
+def _note(name: str, content: Mapping[str, Any]) -> None:
+    """Append something of the criterion that runs; nothing without a run."""
     try:
         directory = results()
     except RuntimeError:
         return
-    line = {"criterion": criterion() or None, **content}
+    _append(directory, name, {"criterion": criterion() or None, **content})
+
+
+def _append(directory: Path, name: str, line: Mapping[str, Any]) -> None:
     with (directory / f"{name}.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

@@ -89,7 +89,7 @@ def as_table(compared: Compared) -> str:
             (
                 way.name,
                 milliseconds(way.median_seconds),
-                milliseconds(sorted(way.first_seconds)[len(way.first_seconds) // 2]),
+                milliseconds(statistics.median(way.first_seconds)),
                 f"{compared.turns.rows / way.median_seconds:,.0f}",
                 "" if size is None else f"{size / 1e6:.3f}",
                 milliseconds(way.client_cpu / way.reads),

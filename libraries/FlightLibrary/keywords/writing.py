@@ -12,9 +12,10 @@ from psycopg2 import sql
 from robot.api.deco import keyword
 
 from EnvironmentLibrary.telling import say
+from FlightLibrary import calls
 from FlightLibrary.calls import OK
+from FlightLibrary.client import FlightConnection
 from FlightLibrary.comparing import difference
-from FlightLibrary.errors import FlightFailure
 from FlightLibrary.keywords.base import addresses, as_owner, flight_connection, on_test_end
 from FlightLibrary.tickets import GraphQLQuery
 from PostgresLibrary.sessions import rows, value
@@ -23,8 +24,9 @@ from TemporalLibrary.core import always
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("amount", pa.float64())])
 ROWS_A_BATCH = 1000
 MISTAKES = frozenset({"INVALID_ARGUMENT", "ALREADY_EXISTS", "FAILED_PRECONDITION"})
-NOT_BY_READING = frozenset({"INVALID_ARGUMENT", "PERMISSION_DENIED", "UNIMPLEMENTED"})
 """What a client's mistake in the rows may be called."""
+NOT_BY_READING = frozenset({"INVALID_ARGUMENT", "PERMISSION_DENIED", "UNIMPLEMENTED"})
+"""What a ticket that would write may be called."""
 CUT_SECONDS = 1.0  # deadline of an upload that never ends
 WATCHED_SECONDS = 1.0  # after it, nothing of it may be stored
 
@@ -201,13 +203,9 @@ def _by_reading() -> Attempt:
     """Try to write by a ticket, which is there to read."""
     marker = _marker()
     mutation = f'mutation {{ createUser(name: "by a ticket", email: "{marker}") {{ id }} }}'
-    status, message = OK, ""
     with flight_connection() as client:
-        try:
-            client.read(GraphQLQuery(mutation))
-        except FlightFailure as failure:
-            status, message = failure.status, failure.message
-    return Attempt("a mutation in a ticket", NOT_BY_READING, status, message, _users(marker))
+        told = calls.told(client, "a right token", "DoGet", lambda client: client.read(GraphQLQuery(mutation)))
+    return Attempt("a mutation in a ticket", NOT_BY_READING, told.status, told.message, _users(marker))
 
 
 def _stored_later(upload: Import) -> int:
@@ -225,12 +223,12 @@ def _stored_later(upload: Import) -> int:
 def _upload(
     table: str, batches: Sequence[pa.RecordBatch], deadline_seconds: float | None = None, *, end: bool = True
 ) -> tuple[str, str]:
+    def upload(client: FlightConnection) -> object:
+        return client.upload(table, batches, deadline_seconds=deadline_seconds, end=end)
+
     with flight_connection() as client:
-        try:
-            client.upload(table, batches, deadline_seconds=deadline_seconds, end=end)
-        except FlightFailure as failure:
-            return failure.status, failure.message
-    return OK, ""
+        told = calls.told(client, "a right token", "DoPut", upload)
+    return told.status, told.message
 
 
 def _marker() -> str:
