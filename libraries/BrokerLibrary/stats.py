@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-PAGE_SECONDS = 5.0
+from measurement.prometheus import Sample
+
 TOPIC_COUNTERS = (
     "published",
     "copies",
@@ -21,17 +20,6 @@ TOPIC_COUNTERS = (
     "depth",
     "high_water",
 )
-_SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)$")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One line of a Prometheus page."""
-
-    name: str
-    labels: Mapping[str, str]
-    value: float
 
 
 def counter(statistics: Mapping[str, Any], path: str) -> int:
@@ -89,40 +77,6 @@ def on_page(page: Sequence[Sample], name: str, topic: str) -> float | None:
     pattern = re.compile(rf"mycelium_(?:topic_)?{name}(?:_total)?")
     found = [s.value for s in page if pattern.fullmatch(s.name) and s.labels.get("topic") == topic]
     return found[0] if len(found) == 1 else None
-
-
-def read_page(url: str) -> list[Sample]:
-    """Fetch and read a Prometheus page.
-
-    Raises:
-        AssertionError: it does not come, or has a line that is none of Prometheus.
-    """
-    try:
-        with urllib.request.urlopen(url, timeout=PAGE_SECONDS) as answer:  # noqa: S310, the address is our own
-            text = answer.read().decode()
-    except OSError as error:
-        raise AssertionError(f"{url} does not answer: {error}") from None
-    return samples(text)
-
-
-def samples(text: str) -> list[Sample]:
-    """Read Prometheus text.
-
-    Raises:
-        AssertionError: a line is not a sample.
-    """
-    read = []
-    for line in text.splitlines():
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = _SAMPLE.match(line.strip())
-        try:
-            assert match is not None
-            value = float(match[3])
-        except (AssertionError, ValueError):
-            raise AssertionError(f"'{line[:100]}' is not a line of a Prometheus page") from None
-        read.append(Sample(match[1], dict(_LABEL.findall(match[2] or "")), value))
-    return read
 
 
 def _shown(value: float | None) -> str:

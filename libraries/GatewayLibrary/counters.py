@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prometheus_client.parser import text_string_to_metric_families
+from measurement.prometheus import samples
 
 
 def counters(page: str) -> dict[str, float]:
     """Sum the samples of each name over all labels.
 
-    The ending `_total` is left out of names: Prometheus' own parser adds it to counters that come without.
+    The ending `_total` is left out of names: one and the same counter may come with and without it.
 
     Args:
         page: in Prometheus' text format.
 
     Raises:
-        ValueError: the page is not in that format.
+        AssertionError: the page is not in that format.
     """
     found: dict[str, float] = {}
-    for family in text_string_to_metric_families(page):
-        for sample in family.samples:
-            name = sample.name.removesuffix("_total")
-            found[name] = found.get(name, 0.0) + sample.value
+    for sample in samples(page):
+        name = sample.name.removesuffix("_total")
+        found[name] = found.get(name, 0.0) + sample.value
     return found
 
 

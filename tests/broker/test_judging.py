@@ -19,7 +19,8 @@ from BrokerLibrary.keywords.reliability import ReliabilityKeywords
 from BrokerLibrary.keywords.subscription import Leaver, SubscriptionKeywords
 from BrokerLibrary.numbered import compose
 from BrokerLibrary.records import Acknowledged, Delivery, Session
-from BrokerLibrary.stats import TOPIC_COUNTERS, samples
+from BrokerLibrary.stats import TOPIC_COUNTERS
+from measurement.prometheus import samples
 from measurement.verdicts import Inconclusive
 from oracles.messages import MessageId
 

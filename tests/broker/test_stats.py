@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import http.server
-import threading
-
 import pytest
 
-from BrokerLibrary.stats import Sample, counter, differing, on_page, read_page, samples, unbalanced
+from BrokerLibrary.stats import counter, differing, on_page, unbalanced
+from measurement.prometheus import Sample, samples
 
 RIGHT = {
     "routing": "Fanout",
@@ -90,34 +88,3 @@ def test_a_page_that_shows_something_else_does_not():
 
 def test_a_number_that_stands_twice_is_none():
     assert on_page([Sample("mycelium_depth", {"topic": "t"}, 1.0)] * 2, "depth", "t") is None
-
-
-def test_labels_and_values_are_read():
-    assert samples('a_b{topic="an \\"other\\"",x="1"} 2.5e3\n\n# c\nb NaN')[0] == Sample(
-        "a_b", {"topic": 'an \\"other\\"', "x": "1"}, 2500.0
-    )
-    for wrong in ("no value", "a{", "a b c d"):
-        with pytest.raises(AssertionError, match="is not a line of a Prometheus page"):
-            samples(wrong)
-
-
-def test_a_page_comes_over_http_or_not_at_all():
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/metrics" else 404)
-            self.end_headers()
-            self.wfile.write(b"a 1\n")
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/"
-    assert read_page(url + "metrics") == [Sample("a", {}, 1.0)]
-    with pytest.raises(AssertionError, match="does not answer: HTTP Error 404"):
-        read_page(url)
-    server.shutdown()
-    server.server_close()
-    with pytest.raises(AssertionError, match="does not answer"):
-        read_page(url)

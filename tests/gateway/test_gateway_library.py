@@ -38,7 +38,7 @@ def test_counters_are_held_to_what_was_done(expected: dict[str, int], told: str 
 
 
 def test_a_page_that_cannot_be_read_fails() -> None:
-    with pytest.raises(AssertionError, match="not in Prometheus' text format"):
+    with pytest.raises(AssertionError, match="is not a line of a Prometheus page"):
         GatewayLibrary().counters_of("queries_total{ 5")
     with pytest.raises(AssertionError, match="has no metrics"):
         GatewayLibrary().counters_of("")

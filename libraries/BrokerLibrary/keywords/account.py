@@ -16,6 +16,7 @@ from BrokerLibrary.keywords.base import on_test_end, own_broker
 from BrokerLibrary.wire import ErrorCode
 from EnvironmentLibrary.telling import say
 from environments.system import BrokerInstance
+from measurement.prometheus import Sample, read_page
 from measurement.verdicts import Inconclusive
 from TemporalLibrary.core import wait_until
 
@@ -34,7 +35,7 @@ class Moment:
     what: str
     expected: Mapping[str, int]
     statistics: Mapping[str, Any]
-    page: list[stats.Sample] | None
+    page: list[Sample] | None
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Books:
         """Wait until the numbers stand still, and keep them beside the ledger."""
         statistics = settled(self.asking)
         url = self.instance.metrics
-        self.moments.append(Moment(what, dict(self.ledger), statistics, stats.read_page(url) if url else None))
+        self.moments.append(Moment(what, dict(self.ledger), statistics, read_page(url) if url else None))
         return statistics
 
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from BrokerLibrary import stats
 from BrokerLibrary.client import BrokerClient
 from BrokerLibrary.configuration import Topic, configuration
 from BrokerLibrary.doubles import Double
@@ -22,6 +21,7 @@ from BrokerLibrary.protocol_v2.golden import Golden
 from EnvironmentLibrary.context import scaled
 from EnvironmentLibrary.telling import say
 from environments.system import BrokerInstance, broker, running
+from measurement.prometheus import read_page
 from measurement.verdicts import Inconclusive
 
 TOPIC = "market_data"
@@ -235,6 +235,6 @@ class CompatibilityKeywords:
 
 def legacy(url: str) -> dict[str, float]:
     """The relays' metrics on a page; a name that stands there twice is left out."""
-    page = stats.read_page(url)
+    page = read_page(url)
     found = {name: [sample.value for sample in page if sample.name == name and not sample.labels] for name in LEGACY}
     return {name: values[0] for name, values in found.items() if len(values) == 1}

@@ -22,6 +22,7 @@ from BrokerLibrary.market import CONSUMERS, PRODUCERS, Event
 from EnvironmentLibrary.context import record_value, scaled, timed
 from EnvironmentLibrary.telling import say
 from environments.system import broker
+from measurement.prometheus import read_page
 
 ANSWER_SECONDS = 5.0
 WATCHERS = {"watcher of market data": "market_data", "watcher of signals": "signals"}
@@ -296,7 +297,7 @@ def _page_problems(after: Mapping[str, Any]) -> list[str]:
     if url is None:
         logger.info("the environment declares no metrics page")
         return []
-    return stats.differing(after, stats.read_page(url))
+    return stats.differing(after, read_page(url))
 
 
 def _service_problems(services: Services) -> list[str]:

@@ -1,0 +1,1 @@
+"""What is known of PgDog's mirroring: its metrics in both dialects, its readiness, its console, and the contents."""
