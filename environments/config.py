@@ -18,6 +18,7 @@ from environments.errors import EnvironmentProblem
 from environments.sections import broker as broker_section
 from environments.sections import cluster as cluster_section
 from environments.sections import fraiseql as fraiseql_section
+from environments.sections import pgdog as pgdog_section
 from environments.sections.base import MEANS, Section, SystemSection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ CAPABILITIES: dict[str, dict[str, str]] = {
     "cluster": cluster_section.CAPABILITIES | MEANS,
     "broker": broker_section.CAPABILITIES | MEANS,
     "fraiseql": fraiseql_section.CAPABILITIES | MEANS,
+    "pgdog": pgdog_section.CAPABILITIES | MEANS,
 }
 """What an environment may declare of each system, with what it means."""
 
@@ -44,6 +46,7 @@ class Defects(Section):
     broker: str | None = None  # a switch of the reference broker
     gateway: str | None = None  # a switch of the reference gateway
     observers: str | None = None  # a switch of the reference observers
+    proxy: str | None = None  # a switch of the reference mirror proxy
     codec: Literal["checksums-unread", "one-at-a-time"] | None = None  # a mistake in using the Protocol V2 codec
 
 
@@ -53,6 +56,7 @@ class Systems(Section):
     cluster: cluster_section.Cluster | None = None
     broker: broker_section.Broker | None = None
     fraiseql: fraiseql_section.Fraiseql | None = None
+    pgdog: pgdog_section.Pgdog | None = None
 
     @property
     def provided(self) -> dict[str, SystemSection]:

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from robot.api.types import Secret
 
 from environments.sections.cluster import Vector
+from environments.sections.pgdog import Dialect
+
+if TYPE_CHECKING:
+    from environments.pgdog.options import ProxyOptions
+    from environments.pgdog.written import Written
 
 Kind = Literal["real", "reference", "real engine, reference front"]
 LinkCondition = Mapping[str, float | str | bool]
@@ -151,6 +156,33 @@ class FraiseqlAddresses:
     observers: Mapping[str, str] = field(default_factory=dict)  # sink -> URL of its observer's metrics
 
 
+@dataclass(frozen=True, slots=True)
+class AdminAddress:
+    """The console of a mirror proxy, which speaks PostgreSQL's protocol."""
+
+    endpoint: Endpoint
+    database: str
+    login: Login
+
+
+@dataclass(frozen=True)
+class PgdogAddresses:
+    """How clients reach the mirror proxy and both servers. None: the environment does not declare that service."""
+
+    client: Endpoint  # of the proxy
+    database: str  # as clients of the proxy name it
+    server_database: str  # as it is called on both servers
+    users: tuple[Login, Login]  # of the proxy, `app` and `other`; both may make tables
+    superuser: Login  # of both servers
+    primary: Endpoint  # the server itself, not through the proxy
+    mirror: Endpoint  # the same
+    dialect: Dialect
+    metrics: str | None  # URL of the proxy's Prometheus page
+    admin: AdminAddress | None
+    prometheus: str | None = None  # base URL
+    pgbouncer: Endpoint | None = None  # leads to the primary
+
+
 class ServiceControl(Protocol):
     """What faults may do to one service. A member is Patroni and its PostgreSQL as one service."""
 
@@ -186,7 +218,7 @@ class System(Protocol):
     services: Mapping[str, ServiceControl]  # empty when external
 
     @property
-    def addresses(self) -> ClusterAddresses | BrokerAddresses | FraiseqlAddresses:
+    def addresses(self) -> ClusterAddresses | BrokerAddresses | FraiseqlAddresses | PgdogAddresses:
         """How clients reach it."""
 
     @property
@@ -274,6 +306,85 @@ class FraiseqlSystem(System, Protocol):
         """See `System.links`."""
 
 
+class PgdogInstance(Protocol):
+    """One mirror proxy, with a configuration and a directory of its own."""
+
+    control: ServiceControl
+    client: Endpoint
+    metrics: str  # URL of its Prometheus page
+    admin: AdminAddress
+    configuration: Path  # may be rewritten; RELOAD on the console makes the proxy read it again
+    log: Path
+
+    @property
+    def options(self) -> ProxyOptions | None:
+        """What it was configured with; None: a text of the caller's own."""
+
+    def exit_status(self) -> int | None:
+        """How it ended (negative: by which signal); None while it runs."""
+
+    def reconfigure(self, options: ProxyOptions) -> None:
+        """Rewrite its configuration; the proxy does not read it before RELOAD.
+
+        Raises:
+            ValueError: its dialect has no words for it.
+        """
+
+
+class PgdogSystem(System, Protocol):
+    """PgDog between two PostgreSQL servers as the libraries see it.
+
+    Its services: primary, mirror, proxy, links, and where there is a program prometheus and pgbouncer. Every proxy
+    reaches the mirror through the link `proxy-mirror`.
+    """
+
+    @property
+    def addresses(self) -> PgdogAddresses:
+        """See `System.addresses`."""
+
+    @property
+    def links(self) -> Mapping[str, Endpoint]:
+        """See `System.links`."""
+
+    @property
+    def proxy(self) -> PgdogInstance:
+        """The proxy that `addresses` lead to.
+
+        Raises:
+            LookupError: the environment did not start it.
+        """
+
+    def configuration(self, options: ProxyOptions) -> Written:
+        """Return what `launch` would write, with blanks for ports and passwords.
+
+        Raises:
+            ValueError: the proxy's dialect has no words for it.
+        """
+
+    def launch(self, options: ProxyOptions) -> PgdogInstance:
+        """Start one more proxy of the same program and return when it is ready. It ends with the system.
+
+        Raises:
+            LookupError: the environment does not start proxies.
+            ValueError: the proxy's dialect has no words for it.
+            EnvironmentProblem: it did not become ready.
+        """
+
+    def launch_raw(self, text: str, users: str | None) -> PgdogInstance:
+        """Start one more proxy with a configuration of the caller's own; returns before it is ready.
+
+        Args:
+            text: TOML with blanks as in `configuration`.
+            users: the same for the file with users; None: none is given to the proxy.
+
+        Raises:
+            LookupError: the environment does not start proxies.
+        """
+
+    def end(self, instance: PgdogInstance) -> None:
+        """Stop a proxy that was launched."""
+
+
 @dataclass
 class Running:
     """The environment in use in this process."""
@@ -348,6 +459,15 @@ def fraiseql() -> FraiseqlSystem:
         RuntimeError: it has not been started.
     """
     return cast("FraiseqlSystem", _named("fraiseql"))
+
+
+def pgdog() -> PgdogSystem:
+    """Return the running PgDog.
+
+    Raises:
+        RuntimeError: it has not been started.
+    """
+    return cast("PgdogSystem", _named("pgdog"))
 
 
 def _named(name: str) -> System:

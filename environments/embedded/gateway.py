@@ -12,8 +12,8 @@ from urllib.parse import quote
 import requests
 from robot.api.types import Secret
 
+from environments import toml
 from environments.config import ROOT
-from environments.embedded import toml
 from environments.embedded.identity import Issuer
 from environments.embedded.processes import EmbeddedService, Home
 from environments.fraiseql import UPLOAD_TABLE, VIEWS

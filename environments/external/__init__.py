@@ -8,10 +8,14 @@ from environments.config import EnvironmentFile
 from environments.external.broker import ExternalBroker
 from environments.external.cluster import ExternalCluster
 from environments.external.fraiseql import ExternalFraiseql
+from environments.external.pgdog import ExternalPgdog
 
-SYSTEMS: Mapping[str, Callable[[EnvironmentFile], ExternalBroker | ExternalCluster | ExternalFraiseql]] = {
+External = ExternalBroker | ExternalCluster | ExternalFraiseql | ExternalPgdog
+
+SYSTEMS: Mapping[str, Callable[[EnvironmentFile], External]] = {
     "cluster": ExternalCluster,
     "broker": ExternalBroker,
     "fraiseql": ExternalFraiseql,
+    "pgdog": ExternalPgdog,
 }
 """How each system is made from an environment file."""

@@ -1,0 +1,91 @@
+"""A PgDog that already runs, and the two servers behind it, reached by the addresses of the environment file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from robot.api.types import Secret
+
+from environments.config import EnvironmentFile, resolved_secret
+from environments.external.not_ours import NotOurs
+from environments.pgdog import ProxyOptions, Written
+from environments.sections.pgdog import PgdogAddresses as Addresses
+from environments.system import (
+    AdminAddress,
+    Endpoint,
+    Login,
+    PgdogAddresses,
+    PgdogInstance,
+    ServiceControl,
+    ServiceFacts,
+)
+
+
+class ExternalPgdog(NotOurs):
+    """See `PgdogSystem`. It has no services to control and no links, and no other proxy can be started."""
+
+    def __init__(self, environment: EnvironmentFile) -> None:
+        section = environment.systems.pgdog
+        assert section is not None
+        assert section.addresses is not None
+        self.capabilities = section.declared
+        self.addresses = _addresses(section.addresses)
+        self.services: Mapping[str, ServiceControl] = {}
+        self.links: Mapping[str, Endpoint] = {}
+        version = section.services.proxy.version or "unknown"
+        self.facts: Sequence[ServiceFacts] = [
+            ServiceFacts("proxy", "real", version, section.addresses.client, "", "external")
+        ]
+
+    @property
+    def proxy(self) -> PgdogInstance:
+        """See `PgdogSystem.proxy`."""
+        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+
+    def configuration(self, options: ProxyOptions) -> Written:
+        """See `PgdogSystem.configuration`."""
+        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+
+    def launch(self, options: ProxyOptions) -> PgdogInstance:
+        """See `PgdogSystem.launch`."""
+        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+
+    def launch_raw(self, text: str, users: str | None) -> PgdogInstance:
+        """See `PgdogSystem.launch_raw`."""
+        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+
+    def end(self, instance: PgdogInstance) -> None:
+        """See `PgdogSystem.end`."""
+        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+
+
+def _addresses(where: Addresses) -> PgdogAddresses:
+    user = Login(where.user, _secret(where.password))
+    other = user
+    if where.other_user and where.other_password:
+        other = Login(where.other_user, _secret(where.other_password))
+    return PgdogAddresses(
+        client=Endpoint.parse(where.client),
+        database=where.database,
+        server_database=where.server_database or where.database,
+        users=(user, other),
+        superuser=Login(where.superuser, _secret(where.superuser_password)),
+        primary=Endpoint.parse(where.primary),
+        mirror=Endpoint.parse(where.mirror),
+        dialect=where.dialect,
+        metrics=where.metrics,
+        admin=_admin(where),
+        prometheus=where.prometheus.rstrip("/") if where.prometheus else None,
+        pgbouncer=Endpoint.parse(where.pgbouncer) if where.pgbouncer else None,
+    )
+
+
+def _admin(where: Addresses) -> AdminAddress | None:
+    if where.admin is None:
+        return None
+    password = _secret(where.admin_password) if where.admin_password else Secret("")
+    return AdminAddress(Endpoint.parse(where.admin), where.admin_database, Login(where.admin_user, password))
+
+
+def _secret(reference: str) -> Secret:
+    return Secret(resolved_secret(reference))
