@@ -1,0 +1,1 @@
+"""Wrong behaviour on purpose; without a switch none of it is even loaded."""
