@@ -1,1 +1,5 @@
-"""What is known of PgDog's mirroring: its metrics in both dialects, its readiness, its console, and the contents."""
+"""Keywords for PgDog, and what they are made of: metrics of both dialects, readiness, contents, clients."""
+
+from PgDogLibrary.keywords.library import PgDogLibrary
+
+__all__ = ["PgDogLibrary"]

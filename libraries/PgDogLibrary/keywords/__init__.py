@@ -1,0 +1,1 @@
+"""The keywords of PgDogLibrary, a module a topic."""

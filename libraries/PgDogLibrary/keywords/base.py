@@ -1,0 +1,78 @@
+"""What the keyword classes of this library share: proxies of a test's own, the tables behind them, and undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from EnvironmentLibrary.context import timed
+from environments.pgdog.options import ProxyOptions
+from environments.system import PgdogInstance, pgdog
+from PgDogLibrary import rest
+from PgDogLibrary.place import Place, Server
+from PgDogLibrary.proxied import Proxied
+
+_at_the_end = ExitStack()
+
+
+def on_test_end(action: Callable[..., object], *arguments: object) -> None:
+    """Do something when the test ends, after what was named later; `End What The Test Began` runs it."""
+    _at_the_end.callback(action, *arguments)
+
+
+def undo_all() -> None:
+    """Do what was to be done at the end of the test: all of it, even where some of it fails."""
+    _at_the_end.pop_all().close()
+
+
+def declares(capability: str) -> bool:
+    """Whether the environment declares something of PgDog."""
+    return capability in pgdog().capabilities
+
+
+def place_for(databases: Sequence[str]) -> Place:
+    """Make the tables of a test, which its end removes."""
+    where = pgdog().addresses
+    primary, mirror = (
+        Server(name, endpoint, where.superuser)
+        for name, endpoint in (("primary", where.primary), ("mirror", where.mirror))
+    )
+    place = Place(primary, mirror, tuple(dict.fromkeys(databases)))
+    on_test_end(place.remove)
+    place.make()
+    return place
+
+
+def own_proxy(options: ProxyOptions | None = None) -> Proxied:
+    """Start a proxy with tables of its own; the test's end stops it and removes them.
+
+    Where the environment starts none, the one that runs must do, if nothing out of the ordinary is wanted.
+    """
+    wanted = options or ProxyOptions()
+    if wanted == ProxyOptions() and not declares("process-faults"):
+        return the_proxy()
+    place = place_for([one.database for one in wanted.databases])
+    with timed("start a proxy of the test's own", "startup"):
+        instance = pgdog().launch(wanted)
+    on_test_end(pgdog().end, instance)
+    return _proxied(instance, place, wanted)
+
+
+def the_proxy() -> Proxied:
+    """The proxy of the environment, with tables of the test's own."""
+    instance = pgdog().proxy
+    assert instance.options is not None, "the environment's proxy was started with options"
+    return _proxied(instance, place_for([one.database for one in instance.options.databases]), instance.options)
+
+
+def logged(instance: PgdogInstance) -> str:
+    """Return the end of what a proxy has written so far."""
+    text = instance.log.read_text(encoding="utf-8", errors="replace").strip() if instance.log.exists() else ""
+    return text[-600:]
+
+
+def _proxied(instance: PgdogInstance, place: Place, options: ProxyOptions) -> Proxied:
+    proxy = Proxied(instance, options, pgdog().addresses.users, place, None)
+    if options.metrics:
+        proxy.before = rest.read(instance)
+    return proxy

@@ -1,0 +1,154 @@
+"""Keywords of migration readiness: the report of the console, the own computation, and that both agree."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+
+from robot.api.deco import keyword
+
+from EnvironmentLibrary.telling import say
+from environments.pgdog.options import ProxyOptions, Readiness
+from PgDogLibrary.console import readiness_report
+from PgDogLibrary.keywords.base import declares, own_proxy
+from PgDogLibrary.proxied import Proxied
+from PgDogLibrary.readiness import Assessment, Observed, Thresholds, assess
+from PgDogLibrary.report import Report, differences
+from PgDogLibrary.rest import at_rest
+
+Status = Literal["READY", "NOT READY"]
+
+_TRAFFIC = re.compile(r"(\d+) queries and (\d+) failures")
+SLOW_SECONDS = 0.1
+
+
+class ReadinessKeywords:
+    """Whether a migration may go ahead, by the plan's rule."""
+
+    @keyword(tags=["robot:continue-on-failure"])
+    def readiness_report_is(self, status: Status, score: float, after: str, most_errors: float, least: int) -> None:
+        """Let a proxy of its own mirror so much; see its report, and that each line is what the numbers give.
+
+        Args:
+            status: `READY` or `NOT READY`.
+            score: out of 100.
+            after: such as `95 queries and 5 failures`; failures are statements that the mirror refuses.
+            most_errors: the greatest share of errors that is ready.
+            least: the smallest number of transactions that is ready.
+        """
+        readiness = Readiness(max_error_rate=most_errors, min_requests=least)
+        proxy = own_proxy(ProxyOptions(readiness=readiness))
+        began = time.time()
+        queries, failures = _traffic(after)
+        _ask(proxy, queries, failures)
+        report, assessment = _both(proxy, readiness, began)
+        if report is None:
+            raise AssertionError("the console has no SHOW MIRROR READINESS")
+        if (assessment.status, assessment.score) != (status, score):
+            raise AssertionError(
+                f"after {after} the numbers give {assessment.status} {assessment.score:.1f}, expected {status} {score:.1f}"
+            )
+        say(f"after {after}: {status} {score:.1f}")
+
+    @keyword(tags=["robot:continue-on-failure"])
+    def migration_readiness_is_found(self, status: Status, of: str, because: str) -> None:
+        """Let a proxy of its own meet one condition; see that migration readiness is as told, with the reason named.
+
+        Args:
+            status: `READY` or `NOT READY`.
+            of: `too few requests`, `many errors`, `slow statements`, `a short runtime` or `healthy traffic`.
+            because: how the reason begins.
+        """
+        if of not in CONDITIONS:
+            raise ValueError(f"there is no condition '{of}'; there are {', '.join(CONDITIONS)}")
+        readiness, work = CONDITIONS[of]
+        proxy = own_proxy(ProxyOptions(readiness=readiness))
+        began = time.time()
+        work(proxy)
+        self.migration_readiness_should_be(proxy, status, because, timedelta(seconds=time.time() - began))
+
+    @keyword
+    def migration_readiness_should_be(
+        self, proxy: Proxied, status: Status, because: str = "", observed: timedelta = timedelta()
+    ) -> None:
+        """Compute readiness from the scraped numbers, as the plan has it; where the console tells it, both must agree.
+
+        Args:
+            proxy: at rest soon.
+            status: `READY` or `NOT READY`.
+            because: how one of the reasons begins; left out: any.
+            observed: for how long it has mirrored.
+        """
+        _, assessment = _both(proxy, proxy.options.readiness, time.time() - observed.total_seconds())
+        if assessment.status != status:
+            raise AssertionError(
+                f"expected {status}, was {assessment.status} ({assessment.score:.1f}): {'; '.join(assessment.reasons)}"
+            )
+        if not any(reason.startswith(because) for reason in assessment.reasons):
+            raise AssertionError(f"expected a reason '{because}', there is {'; '.join(assessment.reasons)}")
+        say(f"{status}: {'; '.join(assessment.reasons)}")
+
+
+def _both(proxy: Proxied, readiness: Readiness, began: float) -> tuple[Report | None, Assessment]:
+    """The console's report, where it has one, and what the numbers give; they must be the same.
+
+    Raises:
+        AssertionError: a line differs.
+    """
+    counts = at_rest(proxy, 60.0).total
+    observed = Observed.of(counts, (time.time() - began) / 3600)
+    wanted = _thresholds(readiness)
+    assessment = assess(observed, wanted)
+    if not declares("readiness"):
+        return None, assessment
+    report = readiness_report(proxy.instance)
+    if problems := differences(report, observed, wanted):
+        raise AssertionError(f"{len(problems)} lines differ from the numbers; {'; '.join(problems[:3])}")
+    return report, assessment
+
+
+def _thresholds(readiness: Readiness) -> Thresholds:
+    return Thresholds(
+        readiness.max_error_rate, readiness.max_latency_ms, readiness.min_runtime_hours, readiness.min_requests
+    )
+
+
+def _traffic(text: str) -> tuple[int, int]:
+    match = _TRAFFIC.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is no traffic; write such as '95 queries and 5 failures'")
+    return int(match[1]), int(match[2])
+
+
+def _ask(proxy: Proxied, queries: int, failures: int = 0) -> None:
+    """Failures come first, so that errors in a row do not last."""
+    table = proxy.place.table("uniques")
+    if failures:
+        proxy.place.mirror.do("app", f"DROP TABLE {table}")
+    with proxy.client() as client:
+        for number in range(failures):
+            client.checked(f"INSERT INTO {table} VALUES ({number}, 'fails there') RETURNING id", [(number,)])
+        for _ in range(queries):
+            client.ask()
+
+
+def _sleep(proxy: Proxied) -> None:
+    with proxy.client() as client:
+        for _ in range(20):
+            client.checked(f"SELECT true FROM pg_sleep({SLOW_SECONDS})", [(True,)])
+
+
+_EASY = Readiness(max_error_rate=0.05, max_latency_ms=1000, min_runtime_hours=0.0, min_requests=10)
+
+CONDITIONS: dict[str, tuple[Readiness, Callable[[Proxied], None]]] = {
+    "too few requests": (replace(_EASY, min_requests=100), lambda proxy: _ask(proxy, 20)),
+    "many errors": (_EASY, lambda proxy: _ask(proxy, 150, 50)),
+    "slow statements": (replace(_EASY, max_latency_ms=50), _sleep),
+    "a short runtime": (replace(_EASY, min_runtime_hours=24.0), lambda proxy: _ask(proxy, 50)),
+    "healthy traffic": (_EASY, lambda proxy: _ask(proxy, 100)),
+}
+"""What is demanded, and what clients do."""

@@ -1,0 +1,92 @@
+"""What clients of a proxy did and were told: the measure for counters and contents."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """What became of a transaction, as its client was told."""
+
+    COMMITTED = "committed"
+    UNDONE = "undone"  # rolled back, or refused by the primary
+    UNKNOWN = "unknown"  # the session broke off before the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction of a client that wrote rows into `entries`."""
+
+    client: int
+    seq: int
+    values: tuple[str, ...]  # of its rows, in order
+    fate: Fate
+    began: float  # epoch seconds
+    ended: float
+
+
+@dataclass
+class Account:
+    """What all clients of one proxy did; clients in threads of their own share it.
+
+    Attributes:
+        entries: transactions that wrote.
+        transactions: (database, user) -> transactions that took effect, written or not.
+        undone: transactions that did not.
+        waits: seconds that each answer took.
+        wrong: answers that were not what had been asked.
+        errors: what clients were told where they expected an answer.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    transactions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    undone: int = 0
+    waits: list[tuple[float, float]] = field(default_factory=list)  # epoch seconds of the answer, seconds it took
+    wrong: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _clients: int = 0
+
+    def next_client(self) -> int:
+        """Return the number of a new client."""
+        with self._lock:
+            self._clients += 1
+            return self._clients
+
+    def add(self, fate: Fate, database: str, user: str, entry: Entry | None = None) -> None:
+        """Keep what became of a transaction."""
+        with self._lock:
+            if fate is Fate.COMMITTED:
+                self.transactions[database, user] += 1
+            elif fate is Fate.UNDONE:
+                self.undone += 1
+            if entry is not None:
+                self.entries.append(entry)
+
+    def answered(self, at: float, seconds: float) -> None:
+        """Keep how long an answer took."""
+        self.waits.append((at, seconds))
+
+    @property
+    def committed(self) -> int:
+        """Transactions that took effect."""
+        return sum(self.transactions.values())
+
+    def by(self, position: int) -> Counter[str]:
+        """Transactions that took effect by database (0) or user (1)."""
+        found: Counter[str] = Counter()
+        for key, number in self.transactions.items():
+            found[key[position]] += number
+        return found
+
+    def longest_wait(self, since: float = 0.0) -> float:
+        """The longest that a client waited for an answer, seconds."""
+        return max((seconds for at, seconds in self.waits if at >= since), default=0.0)
+
+    def written(self, fates: Sequence[Fate] = (Fate.COMMITTED,)) -> list[Entry]:
+        """Transactions with one of these fates that wrote."""
+        return [entry for entry in self.entries if entry.fate in fates]

@@ -1,0 +1,164 @@
+"""Clients that write all the time in the background: through a proxy, and beside them directly, as a yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Literal
+
+from measurement.openloop import Offering
+from measurement.results import LoadResult, SampleSet
+from measurement.schedule import constant_rate
+from measurement.verdicts import Inconclusive
+from measurement.workers import Operation
+from PgDogLibrary.client import Client
+from PgDogLibrary.ledger import Fate
+from PgDogLibrary.proxied import Proxied
+
+Kind = Literal["normal", "fault", "recovery"]
+
+LONGEST_SECONDS = 300.0  # a schedule that outlasts whatever happens meanwhile
+ENOUGH = 30  # answers without which a window says nothing
+SLOWER = 1.5  # times as slow, in turns with the yardstick, is slower
+PATIENCE_SECONDS = 0.1  # what the slowest hundredth may need at least, on a machine that does other work too
+
+
+class Writer:
+    """One worker of a load: a client that writes a transaction at each of its starts.
+
+    Args:
+        proxy: to write through.
+        rows: of each transaction; more than one is written in BEGIN .. COMMIT.
+        reconnect_after: transactions after which the client comes anew; 0: never.
+    """
+
+    def __init__(self, proxy: Proxied, rows: int = 1, reconnect_after: int = 0) -> None:
+        self.proxy, self.rows, self.reconnect_after = proxy, rows, reconnect_after
+        self.client: Client = proxy.client()
+        self.done = 0
+
+    def __call__(self, _number: int) -> None:
+        """Write one transaction.
+
+        Raises:
+            AssertionError: it was not acknowledged.
+        """
+        if self.reconnect_after and self.done >= self.reconnect_after:
+            self.client.close()
+            self.client, self.done = self.proxy.client(), 0
+        self.done += 1
+        if (fate := self.client.write(self.rows)) is not Fate.COMMITTED:
+            raise AssertionError(f"a transaction ended as {fate}: {self.proxy.account.errors[-1]}")
+
+    def close(self) -> None:
+        """End the session."""
+        self.client.close()
+
+
+@dataclass
+class Writing:
+    """Clients that write while something happens, and the windows in which it does.
+
+    Attributes:
+        proxy: they write through.
+        through: their load.
+        direct: writes to the primary itself at the same rate; None: there are none.
+    """
+
+    proxy: Proxied
+    through: Offering
+    direct: Offering | None
+    ended: bool = False
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    def begin(
+        cls, proxy: Proxied, rate: float, rows: int, workers: int, yardstick: Callable[[int], Operation] | None
+    ) -> Writing:
+        """Start both loads.
+
+        Args:
+            proxy: to write through.
+            rate: transactions a second of each load.
+            rows: of each transaction.
+            workers: clients of each load.
+            yardstick: makes a worker that writes to the primary directly.
+        """
+        schedule = constant_rate(rate, LONGEST_SECONDS)
+        through = Offering(lambda _: Writer(proxy, rows), schedule, workers)
+        direct = Offering(yardstick, schedule, workers) if yardstick else None
+        writing = cls(proxy, through, direct)
+        for load in writing.loads:
+            writing._stack.enter_context(load)
+        writing.mark("before", "normal")
+        return writing
+
+    @property
+    def loads(self) -> list[Offering]:
+        """Both loads."""
+        return [self.through, *([self.direct] if self.direct else [])]
+
+    def mark(self, label: str, kind: Kind) -> None:
+        """Begin a window."""
+        for load in self.loads:
+            load.mark(label, sample_type=kind, minimum_ok=ENOUGH)
+
+    def end(self) -> None:
+        """Stop writing."""
+        if not self.ended:
+            self.ended = True
+            self._stack.close()
+
+    def slower(self) -> list[str]:
+        """Say in which windows clients were slower than before, beside the yardstick; none: in none.
+
+        Raises:
+            Inconclusive: too little was answered in a window.
+        """
+        assert self.direct is not None, "clients are compared with a yardstick"
+        found: list[str] = []
+        before: tuple[SampleSet, SampleSet] | None = None
+        for window in zip(_windows(self.through.result()), _windows(self.direct.result()), strict=True):
+            if before is None:
+                before = window
+            elif (problem := _slower(before, window)) is not None:
+                found.append(problem)
+        return found
+
+    def told(self) -> str:
+        """Medians of each window, through the proxy and directly."""
+        assert self.direct is not None
+        pairs = zip(_windows(self.through.result()), _windows(self.direct.result()), strict=True)
+        return ", ".join(f"{a.label} {_ms(a, 50)} ({_ms(b, 50)} directly)" for a, b in pairs)
+
+
+def _windows(result: LoadResult) -> tuple[SampleSet, ...]:
+    return result.windows()
+
+
+def _slower(before: tuple[SampleSet, SampleSet], now: tuple[SampleSet, SampleSet]) -> str | None:
+    proxied, direct = now
+    ratio = _ratio(before[0], proxied) / _ratio(before[1], direct)
+    if proxied.failed:
+        return f"{proxied.label}: {proxied.failed} transactions failed"
+    if ratio > SLOWER:
+        return (
+            f"{proxied.label}: the median was {_ms(proxied, 50)} after {_ms(before[0], 50)}, {ratio:.2f} times as slow "
+            f"where the primary itself went from {_ms(before[1], 50)} to {_ms(direct, 50)}"
+        )
+    limit = max(PATIENCE_SECONDS, 3 * direct.service_time.percentile(99))
+    if (slowest := proxied.service_time.percentile(99)) > limit:
+        return f"{proxied.label}: p99 was {slowest * 1000:.0f} ms, expected at most {limit * 1000:.0f} ms"
+    return None
+
+
+def _ratio(before: SampleSet, now: SampleSet) -> float:
+    first = before.service_time.percentile(50)
+    if first <= 0:
+        raise Inconclusive(f"'{before.label}' has no time to compare with")
+    return now.service_time.percentile(50) / first
+
+
+def _ms(window: SampleSet, percentile: float) -> str:
+    return f"{window.service_time.percentile(percentile) * 1000:.2f} ms"

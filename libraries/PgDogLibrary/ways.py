@@ -1,0 +1,186 @@
+"""Ways to write the same kind of rows: each a client, or a part of the protocol, that people use."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+
+from PgDogLibrary.ledger import Entry, Fate
+from PgDogLibrary.proxied import Proxied
+from PostgresLibrary.sessions import Target
+
+ROWS = 20
+COPIED = 20_000  # rows, about 600 kB: many messages
+LARGE = 1_000_000  # bytes
+PSQL_SECONDS = 30
+
+
+def write_by(way: str, proxy: Proxied, psql: Path) -> None:
+    """Write rows in one way.
+
+    Args:
+        way: one of `WAYS`.
+        proxy: to write through.
+        psql: the program, of version 18 or newer: it knows pipelines.
+
+    Raises:
+        ValueError: there is no such way.
+        AssertionError: a client was told an error.
+    """
+    if way not in WAYS:
+        raise ValueError(f"there is no way '{way}' to write; there are {', '.join(WAYS)}")
+    WAYS[way](proxy, psql)
+
+
+def _prepared_in_sql(proxy: Proxied, _: Path) -> None:
+    table = proxy.place.table("entries")
+    with proxy.client() as client:
+        client.run(
+            f"PREPARE put (int, text) AS INSERT INTO {table} (client, seq, part, parts, value) "
+            f"VALUES ({client.number}, $1, 1, 1, $2)"
+        )
+        for seq in range(1, ROWS + 1):
+            client.run(f"EXECUTE put ({seq}, 'prepared in SQL {seq}')")
+            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(client.number, seq, f"prepared in SQL {seq}"))
+        client.run("DEALLOCATE put")
+
+
+def _several_at_once(proxy: Proxied, _: Path) -> None:
+    with proxy.client() as client:
+        for _number in range(ROWS):
+            client.seq += 1
+            values = tuple(f"{client.number}/{client.seq}/{part}" for part in (1, 2, 3))
+            client.run("; ".join(client.insert(part, 3, value) for part, value in enumerate(values, 1)))
+            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(client.number, client.seq, *values))
+
+
+def _copied(proxy: Proxied, _: Path) -> None:
+    """In autocommit, and in a transaction with other statements."""
+    with proxy.client() as client:
+        for whole in (False, True):
+            client.seq += 1
+            values = tuple(f'{client.number}/{client.seq}/{part} "quoted", and\ttabbed' for part in range(COPIED))
+            lines = "".join(
+                f"{client.number}\t{client.seq}\t{part}\t{COPIED}\t{_escaped(value)}\n"
+                for part, value in enumerate(values, 1)
+            )
+            if whole:
+                client.run("BEGIN")
+            with client.session.cursor() as cursor:
+                table = proxy.place.table("entries")
+                cursor.copy_expert(f"COPY {table} (client, seq, part, parts, value) FROM STDIN", io.StringIO(lines))
+            if whole:
+                client.run(f"UPDATE {proxy.place.table('accounts')} SET balance = balance + {COPIED} WHERE id = 1")
+                client.run("COMMIT")
+            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(client.number, client.seq, *values))
+
+
+def _asyncpg(proxy: Proxied, _: Path) -> None:
+    """Extended protocol: prepared statements with names, in autocommit, in a transaction, and many at once."""
+    asyncio.run(_with_asyncpg(proxy))
+
+
+async def _with_asyncpg(proxy: Proxied) -> None:
+    number, target = proxy.account.next_client(), proxy.target()
+    session = await asyncpg.connect(
+        host=target.endpoint.host,
+        port=target.endpoint.port,
+        database=target.database,
+        user=target.login.user,
+        password=target.login.password.value,
+        ssl=False,
+    )
+    put = (
+        f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, parts, value) "
+        f"VALUES ({number}, $1, $2, $3, $4)"
+    )
+    try:
+        for seq in range(1, ROWS + 1):
+            await session.execute(put, seq, 1, 1, f"asyncpg {seq}")
+            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, seq, f"asyncpg {seq}"))
+        async with session.transaction():
+            for part in (1, 2, 3):
+                await session.execute(put, ROWS + 1, part, 3, f"asyncpg transaction {part}")
+        values = tuple(f"asyncpg transaction {part}" for part in (1, 2, 3))
+        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, ROWS + 1, *values))
+        many = [(ROWS + 2, part, 50, f"asyncpg many {part}") for part in range(1, 51)]
+        await session.executemany(put, many)
+        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, ROWS + 2, *(row[3] for row in many)))
+    finally:
+        await session.close()
+
+
+def _pipelined(proxy: Proxied, psql: Path) -> None:
+    """Many statements are sent before the first answer is read, with a Sync after each two."""
+    number, table = proxy.account.next_client(), proxy.place.table("entries")
+    lines = ["\\startpipeline"]
+    for seq in range(1, ROWS + 1):
+        for part in (1, 2):
+            insert = f"INSERT INTO {table} (client, seq, part, parts, value) VALUES ($1, $2, $3, 2, $4)"
+            lines.append(f"{insert} \\bind {number} {seq} {part} 'pipelined {part}' \\sendpipeline")
+        lines.append("\\syncpipeline")
+        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, seq, "pipelined 1", "pipelined 2"))
+    _psql(proxy, psql, "\n".join([*lines, "\\endpipeline", ""]))
+
+
+def _by_psql(proxy: Proxied, psql: Path) -> None:
+    number, table = proxy.account.next_client(), proxy.place.table("entries")
+    rows = ", ".join(f"({number}, 1, {part}, {ROWS}, 'psql {part}')" for part in range(1, ROWS + 1))
+    _psql(
+        proxy,
+        psql,
+        f"BEGIN;\nINSERT INTO {table} (client, seq, part, parts, value) VALUES {rows};\nCOMMIT;\n"
+        f"DO $$ BEGIN UPDATE {proxy.place.table('accounts')} SET holder = 'psql; and more' WHERE id = 2; END $$;\n",
+    )
+    proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, 1, *(f"psql {part}" for part in range(1, ROWS + 1))))
+
+
+def _large(proxy: Proxied, _: Path) -> None:
+    with proxy.client() as client:
+        client.write(size=LARGE)
+
+
+WAYS: dict[str, Callable[[Proxied, Path], None]] = {
+    "prepared statements": _prepared_in_sql,
+    "pipelined statements": _pipelined,
+    "COPY": _copied,
+    "several statements at once": _several_at_once,
+    "asyncpg": _asyncpg,
+    "psql": _by_psql,
+    "a statement of 1 MB": _large,
+}
+
+
+def _entry(client: int, seq: int, *values: str) -> Entry:
+    return Entry(client, seq, values, Fate.COMMITTED, 0.0, 0.0)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def _psql(proxy: Proxied, program: Path, script: str) -> None:
+    target: Target = proxy.target()
+    done = subprocess.run(
+        [str(program), "-X", "-q", "-v", "ON_ERROR_STOP=1"],
+        input=script,
+        env={
+            "PGHOST": target.endpoint.host,
+            "PGPORT": str(target.endpoint.port),
+            "PGDATABASE": target.database,
+            "PGUSER": target.login.user,
+            "PGPASSWORD": target.login.password.value,
+            "PGSSLMODE": "disable",
+        },
+        capture_output=True,
+        text=True,
+        timeout=PSQL_SECONDS,
+        check=False,
+    )
+    if done.returncode or done.stderr:
+        raise AssertionError(f"psql ended with status {done.returncode}: {done.stderr.strip()[-400:]}")
