@@ -152,7 +152,7 @@ class Console:
             "dialect": settings.dialect,
             "host": settings.host,
             "port": settings.port,
-            "mirror_metrics_enabled": settings.metrics_enabled,
+            "mirror_metrics_enabled": str(settings.metrics_enabled).lower(),
             "connect_timeout": f"{1000 * settings.connect_timeout:g}",
             "query_timeout": f"{1000 * settings.query_timeout:g}",
             "mirror_queue_bytes": settings.queue_bytes,
