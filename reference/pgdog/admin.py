@@ -91,8 +91,6 @@ class AdminSession:
             self._check_password(kind, body)
         elif kind == b"Q":
             self._query(_text(body))
-        elif self._settings.dialect == "upstream":
-            self._end("0A000", "only simple queries are taken here")
         elif kind == b"S":
             self._skipping = False
             self._portals.clear()
@@ -144,6 +142,8 @@ class AdminSession:
 
     def _extended(self, kind: bytes, body: bytes) -> None:
         try:
+            if self._settings.dialect == "upstream":
+                raise CommandError("0A000", "only simple queries are taken here")
             if kind == b"P":
                 self._parse(body)
             elif kind == b"B":
