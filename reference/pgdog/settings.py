@@ -51,20 +51,20 @@ class Settings:
     dialect: Dialect
     host: str
     port: int
-    admin_port: int | None  # None: the console is a database on the clients' port
-    admin_user: str
-    admin_database: str
-    admin_password: str | None  # None: none is asked for
-    metrics_host: str
-    metrics_port: int | None  # None: no page
-    metrics_enabled: bool
-    thresholds: Thresholds
-    connect_timeout: float  # seconds until a mirror counts as unreachable
-    query_timeout: float  # seconds one replay may take; 0: as long as it likes
-    queue_bytes: int  # what all recordings together may hold
-    sources: Mapping[str, Source]  # by name
-    logins: Mapping[tuple[str, str], str]  # (user, destination name) -> the password of that user there
+    admin_port: int | None = None  # None: the console is a database on the clients' port
+    admin_user: str = "admin"
+    admin_database: str = "pgdog"
+    admin_password: str | None = None  # None: none is asked for
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None  # None: no page
+    metrics_enabled: bool = True
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    connect_timeout: float = 0.5  # seconds until a mirror counts as unreachable
+    query_timeout: float = 5.0  # seconds one replay may take; 0: as long as it likes
+    queue_bytes: int = 128 << 20  # what all recordings together may hold
     drain: float = 5.0  # seconds that what waits has when the proxy ends
+    sources: Mapping[str, Source] = field(default_factory=dict)  # by name
+    logins: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (user, destination name) -> password there
     server_users: Mapping[tuple[str, str], str] = field(default_factory=dict)  # the same -> its name there, if another
     notes: tuple[str, ...] = ()
 

@@ -28,8 +28,9 @@ class Tally:
     `backlog` (queued, outcome not counted yet) and `sessions` (open on the mirror) are set by who replays.
     """
 
-    def __init__(self, source: str, destination: str, user: str, health: Health) -> None:
-        self.source, self.destination, self.user, self.health = source, destination, user, health
+    def __init__(self, source: str = "", destination: str = "", user: str = "", health: Health | None = None) -> None:
+        self.source, self.destination, self.user = source, destination, user
+        self.health = health or Health()
         self.backlog = self.sessions = 0
         self.clear()
 
@@ -37,7 +38,7 @@ class Tally:
         """Begin at zero."""
         self.attempted = self.sampled_out = self.overflowed = 0
         self.mirrored = self.connection = self.query = self.timeout = 0
-        self.latency_sum = self.latency_max = 0.0  # seconds, of successes
+        self.seconds = self.slowest = 0.0  # of successes
         self.latency_count = 0
 
     @property
@@ -53,7 +54,7 @@ class Tally:
     @property
     def latency_ms(self) -> float:
         """The average replay in milliseconds, 0 where there was none."""
-        return 1000 * self.latency_sum / self.latency_count if self.latency_count else 0.0
+        return 1000 * self.seconds / self.latency_count if self.latency_count else 0.0
 
     def attempt(self) -> None:
         """Count a transaction that took effect on the primary."""
@@ -72,8 +73,8 @@ class Tally:
         """Count one that the mirror has done, and how long it took there."""
         self.mirrored += 1
         self.latency_count += 1
-        self.latency_sum += seconds
-        self.latency_max = max(self.latency_max, seconds)
+        self.seconds += seconds
+        self.slowest = max(self.slowest, seconds)
         self.health.consecutive_errors = 0
         self.health.last_success = time.monotonic()
 
@@ -91,12 +92,12 @@ class Tally:
         """Add another's counters to these; the larger maximum stays."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.latency_max = max(self.latency_max, other.latency_max)
+        self.slowest = max(self.slowest, other.slowest)
 
 
 _SUMS = (
     "attempted", "sampled_out", "overflowed", "mirrored", "connection", "query", "timeout",
-    "latency_sum", "latency_count", "backlog", "sessions",
+    "seconds", "latency_count", "backlog", "sessions",
 )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def _check(block: Block, databases: Mapping[str, Database], seen: Mapping[str, l
             what = f"'{destination}' is the same database as '{other}', where every change would be made twice"
             section.refuse(key, what, "name another database")
     if source in _reached(destination, seen):
-        section.refuse(key, f"'{destination}' is mirrored into '{source}', which makes a circle", "break it")
+        section.refuse(key, f"'{destination}' leads to '{source}', which makes a circle", "break it")
 
 
 def _reached(start: str, seen: Mapping[str, list[str]]) -> set[str]:

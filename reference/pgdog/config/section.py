@@ -49,8 +49,8 @@ class Section:
         value = self._content.get(key, default)
         if not isinstance(value, str):
             self.refuse(key, f"{_shown(value)} is not text", "write it in quotes")
-        if not value or "\0" in value:
-            self.refuse(key, "is empty or has a NUL", "write a text of at least one character")
+        if not value or not value.isprintable():
+            self.refuse(key, "is empty or has what cannot be printed", "write a text of one line")
         return value
 
     def secret(self, key: str) -> str:

@@ -34,7 +34,7 @@ def _whole(total: Tally) -> Iterable[Series]:
     yield {"error_type": "buffer_full"}, total.overflowed
     if total.latency_count:
         yield {"stat": "avg_latency_ms"}, total.latency_ms
-        yield {"stat": "max_latency_ms"}, round(1000 * total.latency_max)
+        yield {"stat": "max_latency_ms"}, round(1000 * total.slowest)
     yield {"health": "consecutive_errors"}, total.health.consecutive_errors
     yield {"health": "last_success_seconds_ago"}, int(time.monotonic() - total.health.last_success)
 

@@ -31,7 +31,7 @@ _MIRROR: tuple[tuple[str, str, str, Number], ...] = (
 _POOL: tuple[tuple[str, str, str, Number], ...] = (
     ("total_server_errors", "counter", "Errors that the server answered with.", lambda one: one.query),
     ("total_query_count", "counter", "Transactions done by the server.", lambda one: one.latency_count),
-    ("total_query_time", "counter", "Their time in milliseconds.", lambda one: 1000 * one.latency_sum),
+    ("total_query_time", "counter", "Their time in milliseconds.", lambda one: 1000 * one.seconds),
     ("sv_active", "gauge", "Sessions open on the server.", lambda one: one.sessions),
 )
 
@@ -47,7 +47,7 @@ def families(settings: Settings, tallies: Tallies) -> list[Family]:
     """Return the mirror's families, then those of its pools."""
     by_cluster, total = rows(settings, tallies), tallies.total()
     found = [
-        Family(name, kind, text, tuple([*_clusters(by_cluster, number), ({}, number(total))]))
+        Family(name, kind, text, (*_clusters(by_cluster, number), ({}, number(total))))
         for name, kind, text, number in _MIRROR
     ]
     mirrors = {mirror.name: mirror for source in settings.sources.values() for mirror in source.mirrors}
