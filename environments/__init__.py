@@ -31,10 +31,16 @@ def fetch(environment: EnvironmentFile, systems: Collection[str]) -> None:
     Raises:
         EnvironmentProblem: one line: what cannot be had, and the cure.
     """
-    if environment.driver == "embedded" and "fraiseql" in systems and environment.systems.fraiseql is not None:
+    if environment.driver != "embedded":
+        return
+    if "fraiseql" in systems and environment.systems.fraiseql is not None:
         from environments.embedded import fraiseql
 
         fraiseql.fetch(environment.systems.fraiseql.services)
+    if "pgdog" in systems and environment.systems.pgdog is not None:
+        from environments.embedded import pgdog
+
+        pgdog.fetch(environment.systems.pgdog.services)
 
 
 def start_system(name: str, environment: EnvironmentFile, results: Path) -> System:

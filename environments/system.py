@@ -324,11 +324,7 @@ class PgdogInstance(Protocol):
         """How it ended (negative: by which signal); None while it runs."""
 
     def reconfigure(self, options: ProxyOptions) -> None:
-        """Rewrite its configuration; the proxy does not read it before RELOAD.
-
-        Raises:
-            ValueError: its dialect has no words for it.
-        """
+        """Rewrite its configuration; the proxy does not read it before RELOAD."""
 
 
 class PgdogSystem(System, Protocol):
@@ -358,7 +354,7 @@ class PgdogSystem(System, Protocol):
         """Return what `launch` would write, with blanks for ports and passwords.
 
         Raises:
-            ValueError: the proxy's dialect has no words for it.
+            LookupError: the environment does not start proxies.
         """
 
     def launch(self, options: ProxyOptions) -> PgdogInstance:
@@ -366,7 +362,6 @@ class PgdogSystem(System, Protocol):
 
         Raises:
             LookupError: the environment does not start proxies.
-            ValueError: the proxy's dialect has no words for it.
             EnvironmentProblem: it did not become ready.
         """
 

@@ -206,6 +206,16 @@ class EmbeddedPgdog(EmbeddedSystem):
         return [*facts, ServiceFacts("proxy", proxy.kind, proxy.version, address, str(proxy.path), proxy.provider)]
 
 
+def fetch(services: PgdogServices) -> None:
+    """Get what this machine does not have yet over the network, once for its user; that may take minutes.
+
+    Raises:
+        EnvironmentProblem: a line for each thing that cannot be had, with its cure.
+    """
+    if services.proxy.vendor:
+        vendor_pgdog.prepare(services.proxy)
+
+
 def find_programs(services: PgdogServices) -> dict[str, Found]:
     """Find the programs that stand around the proxy; one that criteria can do without may be missing.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from environments.config import EnvironmentFile
-from environments.embedded import fraiseql, programs
+from environments.embedded import fraiseql, pgdog, programs
 from environments.embedded.broker import find_program
 from environments.embedded.cluster import find_programs
 from environments.embedded.ports import is_free
@@ -28,6 +28,8 @@ def problems(environment: EnvironmentFile) -> list[str]:
             find_program(environment.systems.broker.services.broker)
         if environment.systems.fraiseql is not None:
             fraiseql.find_programs(environment.systems.fraiseql.services)
+        if environment.systems.pgdog is not None:
+            pgdog.find_programs(environment.systems.pgdog.services)
     except EnvironmentProblem as problem:
         found += problem.problems
     return found

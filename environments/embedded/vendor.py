@@ -1,23 +1,19 @@
 """The vendor's own FraiseQL: its published programs, found or built once for this user.
 
-Order: the path in the environment file, `PATH`, the user's cache, a build of the published crates into that cache. A
-build takes minutes, so its result is kept outside the checkout; two runs that need it at once build it once.
+Order: the path in the environment file, `PATH`, the user's cache, a build of the published crates into that cache.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from environments.embedded import user_cache
+from environments.embedded import cargo, user_cache
 from environments.embedded.programs import version_of
 from environments.errors import EnvironmentProblem
 from environments.sections.base import Program
@@ -29,16 +25,6 @@ _CRATES = {CLI: ("--locked",), SERVER: ("--features", "arrow,observers-nats,metr
 """The server cannot be built with --locked: the lock file in its published crate contradicts itself."""
 _FLIGHT_OPTION = "--flight-bind-addr"  # only a server built with the feature `arrow` has it
 _HIDDEN = frozenset({"npm", "npx", "node"})
-_PROFILE = {
-    "CARGO_PROFILE_RELEASE_LTO": "off",
-    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
-    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "2",
-    "CARGO_TERM_PROGRESS_WHEN": "always",
-    "CARGO_TERM_PROGRESS_WIDTH": "80",
-}
-"""The vendor's own profile optimises the whole program at once: three times as long, and 10 GB of memory."""
-_TELL_EVERY = 20.0  # seconds
-_PROGRESS = re.compile(r"(\d+)/(\d+)")
 
 
 @dataclass(frozen=True)
@@ -108,37 +94,33 @@ def _cached(home: Path) -> Path:
     finished = home / "bin"
     if _unfit(finished, VERSION) is None:
         return finished
-    cargo = shutil.which("cargo")
-    if cargo is None:
+    program = shutil.which("cargo")
+    if program is None:
         raise EnvironmentProblem(
             f"{KEY}: no {SERVER} {VERSION} on PATH or in {finished}, and no cargo to build it with; install Rust 1.94 "
             f"or newer, or name the directory of the programs in {KEY}.path"
         )
-    try:
-        with user_cache.locked(home, KEY) as lock:
-            if _unfit(finished, VERSION) is not None:  # another run may have built them meanwhile
-                _build(cargo, home, lock)
-    except OSError as error:
-        raise EnvironmentProblem(f"{KEY}: {home} cannot be used ({error}); free it, or set XDG_CACHE_HOME") from None
+    cargo.built_once(home, KEY, lambda: _unfit(finished, VERSION) is not None, lambda lock: _build(program, home, lock))
     return finished
 
 
-def _build(cargo: str, home: Path, lock: IO[str]) -> None:
+def _build(program: str, home: Path, lock: IO[str]) -> None:
     """Build both programs beside the finished ones, and put them in their place when both run."""
     root, log = home / "building", home / "build.log"
     with tempfile.TemporaryDirectory(prefix="path-", dir=home) as shadow, log.open("w", encoding="utf-8") as output:
         environment = {
             **os.environ,
-            **_PROFILE,
+            **cargo.PROFILE,
             "CARGO_TARGET_DIR": str(home / "target"),
             "PATH": path_without_npm(os.environ["PATH"], Path(shadow)),
         }
+        build = cargo.Build(KEY, environment, output, lock)
         for crate, options in _CRATES.items():
             pinned = ("--version", VERSION, "--root", str(root))
-            _install([cargo, "install", crate, *pinned, *options], environment, output, lock)
+            build.run([program, "install", crate, *pinned, *options], f"{crate} {VERSION}")
     problem = _unfit(root / "bin", VERSION)
     if problem:
-        shutil.rmtree(root)  # cargo would take them for installed
+        shutil.rmtree(root)  # it would take them for installed
         raise EnvironmentProblem(f"{KEY}: {problem}, though it was built; read {log}, then start again")
     shutil.rmtree(home / "bin", ignore_errors=True)
     (root / "bin").rename(home / "bin")
@@ -165,39 +147,3 @@ def path_without_npm(path: str, shadow: Path) -> str:
             (links / name).symlink_to(programs[name])
         directories.append(str(links))
     return os.pathsep.join(directories)
-
-
-def _install(command: list[str], environment: Mapping[str, str], output: IO[str], lock: IO[str]) -> None:
-    """Run one `cargo install`, telling how far it is; its output goes to the log.
-
-    The child inherits the lock: where this run is killed, the next one waits until the child has ended, too.
-    """
-    crate, began, told = command[2], time.monotonic(), 0.0
-    user_cache.tell(KEY, f"building {crate} {VERSION}, once for this user; minutes")
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,  # universal newlines: a progress bar's carriage returns end lines, too
-        errors="replace",
-        env=environment,
-        pass_fds=(lock.fileno(),),
-    ) as process:
-        assert process.stderr
-        try:
-            reasons = []
-            for line in process.stderr:
-                progress = _PROGRESS.search(line) if "Building [" in line else None
-                if progress is None:
-                    output.write(line)
-                    reasons += [line.strip()] if line.startswith("error") else []
-                elif time.monotonic() - told > _TELL_EVERY:
-                    told = time.monotonic()
-                    user_cache.tell(KEY, f"{crate}: {progress[1]} of {progress[2]} crates, {told - began:.0f} s")
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
-        reason = reasons[0] if reasons else f"cargo ended with status {process.returncode}"
-        raise EnvironmentProblem(f"{KEY}: {crate} could not be built ({reason}); read {output.name}")

@@ -11,7 +11,8 @@ from psycopg2.extensions import connection, encrypt_password
 from environments import toml
 from environments.pgdog import plan, upstream
 from environments.pgdog.options import Mirrored, ProxyOptions, Readiness
-from environments.pgdog.written import APP, OTHER, Written, filled
+from environments.pgdog.users import APP, OTHER
+from environments.pgdog.written import Written, filled
 from environments.sections.pgdog import Dialect
 from environments.system import Login
 
@@ -27,9 +28,6 @@ def written(options: ProxyOptions, dialect: Dialect, settings: toml.Table) -> Wr
         options: what is asked for.
         dialect: of the proxy.
         settings: keys of `[general]` beyond ours.
-
-    Raises:
-        ValueError: the dialect has no words for it.
     """
     return plan.written(options, settings) if dialect == "plan" else upstream.written(options, settings)
 

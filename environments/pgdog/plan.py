@@ -1,24 +1,19 @@
-"""The configuration of a mirror proxy in the dialect of the plan: pools that say what mirrors them."""
+"""The configuration of a mirror proxy in the dialect of the plan: pools that say what mirrors them.
+
+A pool of the plan has one login, with which the work of all its users would be repeated. The reference proxy takes a
+file with users as well, as upstream has it, so that each user is itself on the mirror, too.
+"""
 
 from __future__ import annotations
 
 from environments import toml
 from environments.pgdog.options import Mirrored, ProxyOptions
-from environments.pgdog.written import APP, HOST, Written, blank
+from environments.pgdog.users import users_file
+from environments.pgdog.written import HOST, Written, blank
 
 
 def written(options: ProxyOptions, settings: toml.Table) -> Written:
-    """Write what is asked for.
-
-    Args:
-        options: of the proxy; in this dialect one login for the mirror serves all users, or none can be had.
-        settings: keys of `[general]` beyond ours.
-
-    Raises:
-        ValueError: the dialect has no words for it.
-    """
-    if options.mirror_users is not None:
-        raise ValueError("mirror_users: in the plan's dialect all users have the pool's login on the mirror")
+    """Write what is asked for; `settings` are keys of `[general]` beyond ours."""
     ready = options.readiness
     general: toml.Table = {
         "host": HOST,
@@ -34,26 +29,23 @@ def written(options: ProxyOptions, settings: toml.Table) -> Written:
         "query_timeout": options.query_timeout_ms,
     }
     pools = [pool for database in options.databases for pool in _pools(database)]
-    return Written(toml.text({}, {"general": {**general, **settings}, "pools": pools}))
+    return Written(toml.text({}, {"general": {**general, **settings}, "pools": pools}), users_file(options))
 
 
 def _pools(database: Mirrored) -> tuple[toml.Table, toml.Table]:
-    login = {"user": APP, "password": blank("app_password")}
-    primary = {
+    primary: toml.Table = {
         "name": database.name,
         "database": database.database,
         "host": HOST,
         "port": blank("primary_port"),
-        **login,
         "mirror_of": database.mirror_name,
         "mirror_exposure": database.exposure,
         "mirror_queue": database.queue,
     }
-    mirror = {
+    mirror: toml.Table = {
         "name": database.mirror_name,
         "database": database.mirror_database or database.database,
         "host": database.mirror.host if database.mirror else HOST,
         "port": database.mirror.port if database.mirror else blank("mirror_port"),
-        **login,
     }
     return primary, mirror

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from environments import toml
 from environments.pgdog.options import Mirrored, ProxyOptions
-from environments.pgdog.written import APP, HOST, OTHER, Written, blank
+from environments.pgdog.users import users_file
+from environments.pgdog.written import HOST, Written, blank
 
 ADMIN = "admin"
 _POOL_SIZE = 100  # as many as clients: nobody waits for a connection, and so nobody is refused one
@@ -35,7 +36,7 @@ def written(options: ProxyOptions, settings: toml.Table) -> Written:
         "databases": [table for database in options.databases for table in _databases(database)],
         "mirroring": [_mirroring(database) for database in options.databases],
     }
-    return Written(toml.text({}, content), toml.text({}, {"users": _users(options)}))
+    return Written(toml.text({}, content), users_file(options))
 
 
 def _databases(database: Mirrored) -> tuple[toml.Table, toml.Table]:
@@ -59,14 +60,3 @@ def _mirroring(database: Mirrored) -> toml.Table:
         "queue_length": database.queue,
         "exposure": database.exposure,
     }
-
-
-def _users(options: ProxyOptions) -> list[toml.Table]:
-    everybody = (APP, OTHER)
-    mirrored = everybody if options.mirror_users is None else options.mirror_users
-    return [
-        {"name": user, "database": name, "password": blank(f"{user}_password")}
-        for database in options.databases
-        for name, users in ((database.name, everybody), (database.mirror_name, mirrored))
-        for user in users
-    ]

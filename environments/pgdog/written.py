@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
-APP, OTHER = "app", "other"
-"""The users of a proxy; both have a login on both servers."""
-
 _BLANK = re.compile(r'"@(\w+)@"')
 
 
@@ -20,17 +17,19 @@ class Written:
 
     Args:
         text: of the configuration file.
-        users: of the file with users, where the dialect has one.
+        users: of the file with users.
     """
 
     text: str
-    users: str | None = None
+    users: str | None
 
 
 def blank(name: str) -> str:
-    """Return what stands for a value until `filled`: port, admin_port, metrics_port, primary_port, mirror_port, or a
-    password: app_password, other_password, admin_password.
-    """  # noqa: D205
+    """Return what stands for a value until `filled`.
+
+    Args:
+        name: port, admin_port, metrics_port, primary_port, mirror_port, app_password, other_password or admin_password.
+    """
     return f"@{name}@"
 
 

@@ -41,7 +41,7 @@ class Proxy(Program):
     """The proxy between clients, primary and mirror: the reference proxy of this project, or the vendor's PgDog."""
 
     vendor: bool = False  # `path` is then the program; null: PATH, cache, a build
-    source: str | None = None  # what git clones for that build; null: the vendor's public repository
+    source: Path | None = None  # the git repository of that build; null: the vendor's public one
     dialect: Dialect = "plan"  # of the reference proxy's files, metrics and console; the vendor's is upstream, always
 
     @property

@@ -32,8 +32,10 @@ against what, and how
   --profile NAME         quick (minutes, default) or full (longer load, tighter statistics)
   --with-citus [DIR]     run the Citus criteria too, on the Citus installed in DIR
                          (default: ~/.cache/acceptance/citus)
-  --vendor [DIR]         the vendor's own FraiseQL in the place of the reference gateway: its
-                         programs in DIR, on PATH or in the cache, else built once (needs cargo)
+  --vendor [DIR]         the vendors' own programs in the place of our reference ones, FraiseQL and
+                         PgDog: on PATH or in the cache, else built once (needs cargo; minutes);
+                         with --system fraiseql DIR holds the programs, with --system pgdog it is
+                         a clone of PgDog's git repository to build from
   --keep                 leave the services up at the end and print how to reach them
   -- ROBOT OPTIONS       anything `robot --help` names, such as -- -t "Reads*" -L TRACE
 

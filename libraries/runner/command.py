@@ -30,7 +30,7 @@ def main(arguments: Sequence[str], places: Places = PROJECT) -> int:
         if request.list_only:
             print(listing(criteria, VerdictBook(places.results / "verdicts.json").read(), _kills(places)))
             return 0
-        environment = chosen_environment(request)
+        environment = chosen_environment(request, {criterion.system for criterion in criteria})
         fetch(environment, criteria)
         run = Run(request, criteria, environment, places)
     except UsageProblem as problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import environments
@@ -13,6 +13,9 @@ from environments.sections.cluster import citus_overlay
 from runner.arguments import PROFILES, Request
 from runner.places import Places
 from runner.usage import UsageProblem, unknown
+
+VENDORS = {"fraiseql": ("FraiseQL", "gateway", "path"), "pgdog": ("PgDog", "proxy", "source")}
+"""What `--vendor` replaces of each system: its name, the service, and the key that a directory is for."""
 
 
 def chosen_criteria(request: Request, places: Places) -> list[Criterion]:
@@ -49,15 +52,19 @@ def chosen_criteria(request: Request, places: Places) -> list[Criterion]:
     return chosen
 
 
-def chosen_environment(request: Request) -> EnvironmentFile:
-    """Return the environment that a request names, with Citus laid over it when wanted.
+def chosen_environment(request: Request, systems: Collection[str] = ()) -> EnvironmentFile:
+    """Return the environment that a request names, with Citus and vendors' programs laid over it when wanted.
+
+    Args:
+        request: what was asked for.
+        systems: those of the chosen criteria; only their vendors' programs are taken.
 
     Raises:
         UsageProblem: there is no such environment, the file has mistakes, or something it needs is missing; one
             line each, and nothing has been started.
     """
     try:
-        environment = _loaded(request)
+        environment = _loaded(request, systems)
         problems = preflight(environment)
     except EnvironmentProblem as problem:
         raise UsageProblem(*problem.problems) from None
@@ -83,7 +90,7 @@ def preflight(environment: EnvironmentFile) -> list[str]:
     return list(environments.preflight(environment))
 
 
-def _loaded(request: Request) -> EnvironmentFile:
+def _loaded(request: Request, systems: Collection[str]) -> EnvironmentFile:
     name = request.environment
     is_name = "/" not in name and not name.endswith((".yaml", ".yml"))
     names = sorted(path.stem for path in VARIABLES.glob("*.yaml") if is_environment(path))
@@ -92,7 +99,7 @@ def _loaded(request: Request) -> EnvironmentFile:
     environment = load_environment(name)
     overlay = _citus_overlay(environment, request) if request.citus is not None else {}
     if request.vendor:
-        overlay = merged(overlay, _vendor_overlay(environment, request))
+        overlay = merged(overlay, _vendor_overlay(environment, request, systems))
     return load_environment(name, overlay) if overlay else environment
 
 
@@ -113,15 +120,25 @@ def _citus_overlay(environment: EnvironmentFile, request: Request) -> dict[str, 
     return citus_overlay(cluster, directory)
 
 
-def _vendor_overlay(environment: EnvironmentFile, request: Request) -> dict[str, Any]:
-    if environment.driver != "embedded" or environment.systems.fraiseql is None:
+def _vendor_overlay(environment: EnvironmentFile, request: Request, systems: Collection[str]) -> dict[str, Any]:
+    wanted = [name for name in VENDORS if name in systems]
+    names = " and ".join(VENDORS[name][0] for name in wanted or VENDORS)
+    if not wanted:
+        raise UsageProblem(f"--vendor: only {names} have a vendor's program here; choose criteria of theirs")
+    started = environment.systems.provided if environment.driver == "embedded" else {}
+    if lacking := [VENDORS[name][0] for name in wanted if name not in started]:
         raise UsageProblem(
-            f"--vendor: environment '{environment.name}' does not start FraiseQL itself; "
+            f"--vendor: environment '{environment.name}' does not start {' and '.join(lacking)} itself; "
             "use one that does, such as embedded"
         )
     directory = request.vendor_directory
-    gateway = {"vendor": True, "path": str(directory.expanduser().absolute()) if directory else None}
-    return {"systems": {"fraiseql": {"services": {"gateway": gateway}}}}
+    if directory and len(wanted) > 1:
+        raise UsageProblem(
+            f"--vendor {directory}: means something else for each of {names}; choose one of them with --system"
+        )
+    where = str(directory.expanduser().absolute()) if directory else None
+    services = {name: {VENDORS[name][1]: {"vendor": True, VENDORS[name][2]: where}} for name in wanted}
+    return {"systems": {name: {"services": service} for name, service in services.items()}}
 
 
 def _missing_of_citus(request: Request) -> str | None:

@@ -153,20 +153,51 @@ def test_citus_cannot_be_added_to_an_external_system(tmp_path, places, monkeypat
         )
 
 
+BOTH = {"fraiseql": {"capabilities": ["sink_search"]}, "pgdog": {"capabilities": []}}
+
+
 def test_the_vendors_server_takes_the_place_of_the_reference_gateway(tmp_path, places):
-    systems = {"fraiseql": {"capabilities": ["sink_search"]}}
-    file = written(tmp_path, systems=systems)
-    chosen = chosen_environment(Request(environment=file, vendor=True, vendor_directory=tmp_path)).systems.fraiseql
+    request = Request(environment=written(tmp_path, systems=BOTH), vendor=True, vendor_directory=tmp_path)
+    systems = chosen_environment(request, {"fraiseql"}).systems
+    chosen, other = systems.fraiseql, systems.pgdog
     assert chosen is not None
     assert chosen.services.gateway.vendor
     assert chosen.services.gateway.path == tmp_path
     assert "sink_search" in chosen.declared
     assert "flight_events" not in chosen.declared
+    assert other is not None
+    assert not other.services.proxy.vendor
 
 
-def test_the_vendors_server_needs_an_environment_that_starts_it(tmp_path, places):
+def test_the_vendors_proxy_is_built_from_the_named_source(tmp_path, places):
+    request = Request(environment=written(tmp_path, systems=BOTH), vendor=True, vendor_directory=tmp_path)
+    chosen = chosen_environment(request, {"pgdog", "cluster"}).systems.pgdog
+    assert chosen is not None
+    assert (chosen.services.proxy.vendor, chosen.services.proxy.source) == (True, tmp_path)
+    assert chosen.services.proxy.speaks == "upstream"
+    assert {"mirroring", "query_timeout"} <= chosen.declared
+    assert "readiness" not in chosen.declared
+
+
+def test_vendors_of_all_systems_are_taken_at_once_but_a_directory_is_for_one(tmp_path, places):
+    file = written(tmp_path, systems=BOTH)
+    systems = chosen_environment(Request(environment=file, vendor=True), set(BOTH)).systems
+    assert systems.fraiseql is not None
+    assert systems.pgdog is not None
+    assert systems.fraiseql.services.gateway.vendor
+    assert systems.pgdog.services.proxy.vendor
+    with pytest.raises(UsageProblem, match=r"--vendor /src: .*FraiseQL and PgDog; choose one of them with --system"):
+        chosen_environment(Request(environment=file, vendor=True, vendor_directory=Path("/src")), set(BOTH))
+
+
+def test_a_vendors_program_needs_an_environment_that_starts_it(tmp_path, places):
     with pytest.raises(UsageProblem, match="--vendor: environment 'toy' does not start FraiseQL itself"):
-        chosen_environment(Request(environment=written(tmp_path), vendor=True))
+        chosen_environment(Request(environment=written(tmp_path), vendor=True), {"fraiseql"})
+
+
+def test_a_system_without_a_vendors_program_is_told(tmp_path, places):
+    with pytest.raises(UsageProblem, match="--vendor: only FraiseQL and PgDog have a vendor's program here"):
+        chosen_environment(Request(environment=written(tmp_path), vendor=True), {"cluster"})
 
 
 def test_the_list_tells_the_last_verdict_in_120_columns(places):
