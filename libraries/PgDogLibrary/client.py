@@ -84,27 +84,27 @@ class Client:
             whole: False: it is rolled back in the end.
         """
         self.seq += 1
-        values = tuple(f"{self.number}/{self.seq}/{part}".ljust(size, ".") for part in range(1, rows + 1))
+        values = tuple(f"{self.number}/{self.seq}/{part}".ljust(size, ".") for part in range(rows))
         began = time.time()
         fate = self._fate(lambda: self._write(values, whole), whole)
         entry = Entry(self.number, self.seq, values, fate, began, time.time())
         self.account.add(fate, self.target.database, self.target.login.user, entry)
         return fate
 
-    def insert(self, part: int, parts: int, value: str) -> str:
-        """Return the statement that writes one row of the transaction that is under way."""
+    def insert(self, part: int, value: str) -> str:
+        """Return the statement that writes one row of the transaction that is under way, the first of which is 0."""
         return (
-            f"INSERT INTO {self.place.table('entries')} (client, seq, part, parts, value) "
-            f"VALUES ({self.number}, {self.seq}, {part}, {parts}, '{value}')"
+            f"INSERT INTO {self.place.table('entries')} (client, seq, part, value) "
+            f"VALUES ({self.number}, {self.seq}, {part}, '{value}')"
         )
 
     def _write(self, values: Sequence[str], whole: bool) -> None:
         if len(values) == 1 and whole:
-            self.run(self.insert(1, 1, values[0]))
+            self.run(self.insert(0, values[0]))
             return
         self.run("BEGIN")
-        for part, value in enumerate(values, start=1):
-            self.run(self.insert(part, len(values), value))
+        for part, value in enumerate(values):
+            self.run(self.insert(part, value))
         self.run("COMMIT" if whole else "ROLLBACK")
 
     def _transaction(self, work: Callable[[], None]) -> None:

@@ -38,20 +38,20 @@ def go_on_after_savepoints(proxy: Proxied) -> None:
         for number in range(5):
             client.seq += 1
             client.run("BEGIN")
-            client.run(client.insert(1, 2, f"before {number}"))
+            client.run(client.insert(0, f"before {number}"))
             client.run("SAVEPOINT here")
-            client.run(client.insert(9, 9, f"undone {number}"))
+            client.run(client.insert(9, f"undone {number}"))
             _refused(client, f"INSERT INTO {uniques} VALUES (100, 'again')", "23505")
             client.run("ROLLBACK TO SAVEPOINT here")
-            client.run(client.insert(2, 2, f"after {number}"))
+            client.run(client.insert(1, f"after {number}"))
             client.run("COMMIT")
             _committed(proxy, client, f"before {number}", f"after {number}")
             client.seq += 1
             client.run("BEGIN")
             client.run("SAVEPOINT here")
-            client.run(client.insert(9, 9, f"undone {number}"))
+            client.run(client.insert(9, f"undone {number}"))
             client.run("ROLLBACK TO SAVEPOINT here")
-            client.run(client.insert(1, 1, f"kept {number}"))
+            client.run(client.insert(0, f"kept {number}"))
             client.run("COMMIT")
             _committed(proxy, client, f"kept {number}")
 
@@ -75,8 +75,8 @@ def _division_by_zero(proxy: Proxied) -> None:
         client.seq += 1
         _refused(
             client,
-            f"INSERT INTO {table} (client, seq, part, parts, value) "
-            f"SELECT {client.number}, {client.seq}, 1, 1, 1 / balance FROM {accounts} WHERE id = 20",
+            f"INSERT INTO {table} (client, seq, part, value) "
+            f"SELECT {client.number}, {client.seq}, 0, 1 / balance FROM {accounts} WHERE id = 20",
             "22012",
         )
     proxy.place.primary.do("app", f"UPDATE {accounts} SET balance = 100 WHERE id = 20")
@@ -86,12 +86,12 @@ def _several_at_once(proxy: Proxied) -> None:
     """One string of statements of which the last fails: all is undone, or all that was not yet committed."""
     with proxy.client() as client:
         client.seq += 1
-        _refused(client, f"{client.insert(1, 2, 'undone')}; {client.insert(2, 2, 'undone')}; SELECT 1/0", "22012")
+        _refused(client, f"{client.insert(0, 'undone')}; {client.insert(1, 'undone')}; SELECT 1/0", "22012")
         client.seq += 1
-        _refused(client, f"BEGIN; {client.insert(1, 1, 'kept; in spite')}; COMMIT; SELECT 1/0", "22012")
+        _refused(client, f"BEGIN; {client.insert(0, 'kept; in spite')}; COMMIT; SELECT 1/0", "22012")
         _committed(proxy, client, "kept; in spite")
         client.seq += 1
-        _refused(client, f"BEGIN; {client.insert(1, 2, 'undone')}; SELECT 1/0; COMMIT", "22012")
+        _refused(client, f"BEGIN; {client.insert(0, 'undone')}; SELECT 1/0; COMMIT", "22012")
         client.run("ROLLBACK")
 
 
@@ -100,8 +100,8 @@ def _cancelled(proxy: Proxied) -> None:
         client.seq += 1
         mark = f"cancelled {client.number}"
         statement = (
-            f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, parts, value) "
-            f"SELECT {client.number}, {client.seq}, 1, 1, '{mark}' FROM pg_sleep(1.5)"
+            f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, value) "
+            f"SELECT {client.number}, {client.seq}, 0, '{mark}' FROM pg_sleep(1.5)"
         )
         canceller = threading.Thread(target=_cancel_when_running, args=(proxy, client, mark))
         canceller.start()

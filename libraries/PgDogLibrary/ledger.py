@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from oracles.history import Result
+from oracles.replay import Ledger
+
 
 class Fate(StrEnum):
     """What became of a transaction, as its client was told."""
@@ -15,6 +18,10 @@ class Fate(StrEnum):
     COMMITTED = "committed"
     UNDONE = "undone"  # rolled back, or refused by the primary
     UNKNOWN = "unknown"  # the session broke off before the answer
+
+
+RESULTS = {Fate.COMMITTED: Result.ACKED, Fate.UNDONE: Result.FAILED, Fate.UNKNOWN: Result.UNKNOWN}
+"""As oracles call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,13 @@ class Account:
         for key, number in self.transactions.items():
             found[key[position]] += number
         return found
+
+    def ledger(self) -> Ledger:
+        """Return what oracles judge by."""
+        ledger = Ledger()
+        for entry in self.entries:
+            ledger.sent(entry.client, entry.seq, entry.values, RESULTS[entry.fate])
+        return ledger
 
     def longest_wait(self, since: float = 0.0) -> float:
         """The longest that a client waited for an answer, seconds."""

@@ -11,16 +11,14 @@ from dataclasses import dataclass, field
 from psycopg2.extensions import connection
 
 from environments.system import Endpoint, Login
+from oracles import replay
 from PostgresLibrary.sessions import Query, Target, connect
 
 _numbers = itertools.count(1)
 
 TABLES = """
 CREATE SCHEMA {name};
-CREATE TABLE {name}.entries (
-    client int NOT NULL, seq int NOT NULL, part int NOT NULL, parts int NOT NULL, value text,
-    arrived bigint GENERATED ALWAYS AS IDENTITY
-);
+{entries};
 CREATE TABLE {name}.accounts (id int PRIMARY KEY, balance numeric NOT NULL, holder text);
 INSERT INTO {name}.accounts SELECT id, 100, 'holder ' || id FROM generate_series(1, 20) AS id;
 CREATE TABLE {name}.uniques (id int PRIMARY KEY, value text);
@@ -29,8 +27,9 @@ GRANT ALL ON SCHEMA {name} TO PUBLIC;
 GRANT ALL ON ALL TABLES IN SCHEMA {name} TO PUBLIC;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA {name} TO PUBLIC;
 """
-"""`entries` holds what ledgers tell: the row number `part` of `parts` of transaction `seq` of a client. It has no key,
-so that a row that comes twice stays twice. `arrived` is given by each server and tells the order there."""
+"""`entries` holds what ledgers tell, see `oracles.replay`."""
+
+COMPARED = ("entries", "accounts", "uniques")
 
 SLOW = """
 CREATE FUNCTION {name}.wait_before_rows() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -85,7 +84,7 @@ class Place:
         """Make its tables on both servers."""
         for server in (self.primary, self.mirror):
             for database in self.databases:
-                server.do(database, TABLES.format(name=self.name))
+                server.do(database, TABLES.format(name=self.name, entries=replay.TABLE.format(name=self.table("entries"))))
 
     def remove(self) -> None:
         """Take it away from both servers, with whoever still waits for its locks."""

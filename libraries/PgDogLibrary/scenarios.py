@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from environments.pgdog.options import Mirrored, ProxyOptions
-from environments.system import Endpoint
+from environments.system import Endpoint, pgdog
 from PgDogLibrary.counts import Tally
 from PgDogLibrary.ledger import Fate
 from PgDogLibrary.proxied import Proxied
-from PgDogLibrary.rest import await_work
+from PgDogLibrary.rest import at_rest, await_work
+from TemporalLibrary.core import wait_until
 
 NOBODY = Endpoint("127.0.0.1", 9)  # the discard service: nobody listens there
+MIRROR_LINK = "proxy-mirror"
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,67 @@ def _queue_is_full(proxy: Proxied) -> None:
         client.write()
 
 
+def _rows_change(proxy: Proxied) -> None:
+    """Inserts, updates and deletes of one client, in autocommit and in transactions."""
+    accounts, uniques = proxy.place.table("accounts"), proxy.place.table("uniques")
+    with proxy.client() as client:
+        for number in range(1, 21):
+            client.write(number % 3 + 1)
+            client.run(f"UPDATE {accounts} SET balance = balance * 1.01 WHERE id = {number}")
+            client.run(f"INSERT INTO {uniques} VALUES ({number}, 'żółw ''quoted'' \N{TURTLE}')")
+        client.run("BEGIN")
+        client.run(f"DELETE FROM {uniques} WHERE id % 3 = 0")
+        client.run(f"UPDATE {accounts} SET holder = NULL WHERE id < 5")
+        client.run("COMMIT")
+
+
+def _two_write_the_same_rows(proxy: Proxied) -> None:
+    """What is left depends on who came last: in the order of the primary's commits it is the same on both servers.
+
+    The clients take turns, each waiting for the other's answer, so that the order of the commits is beyond doubt. The
+    first of each turn takes a while on the mirror.
+    """
+    accounts = proxy.place.table("accounts")
+    with proxy.client() as slow, proxy.client() as quick:
+        for number in range(1, 16):
+            slow.run("BEGIN")
+            slow.run(f"UPDATE {accounts} SET holder = 'first {number}', balance = balance + 1 WHERE id = {number}")
+            slow.run("SELECT true FROM pg_sleep(0.02)")
+            slow.run("COMMIT")
+            quick.run(f"UPDATE {accounts} SET holder = 'second {number}', balance = balance * 2 WHERE id = {number}")
+
+
+def _mirror_goes_away(proxy: Proxied) -> None:
+    """The link to the mirror is cut, seen to be cut, and healed; clients write before, meanwhile and afterwards."""
+    with proxy.client() as client:
+        for _ in range(20):
+            client.write()
+        at_rest(proxy)
+        pgdog().set_link(MIRROR_LINK, {"cut": True})
+        try:
+            _await_refusal(MIRROR_LINK)
+            for _ in range(20):
+                client.write(2)
+        finally:
+            pgdog().set_link(MIRROR_LINK, None)
+        at_rest(proxy)
+        for _ in range(20):
+            client.write()
+
+
+def _await_refusal(link: str) -> None:
+    where = pgdog().links[link]
+
+    def missing() -> str | None:
+        try:
+            socket.create_connection((where.host, where.port), timeout=1.0).close()
+        except OSError:
+            return None
+        return f"{where} still lets connections in"
+
+    wait_until(missing, 5.0, "the link to be cut", interval=0.02)
+
+
 SCENARIOS: dict[str, Scenario] = {
     "all goes well": Scenario(_all_goes_well),
     "half is sampled": Scenario(_many_are_written, exposed(0.5), ("mirrored", "sampled_out")),
@@ -184,8 +248,20 @@ KINDS: dict[str, Scenario] = {
 """What one transaction may meet on the mirror."""
 
 
+CONTENTS: dict[str, Scenario] = {
+    "inserts, updates and deletes": Scenario(_rows_change),
+    "transactions under exposure 0.5": SCENARIOS["half is sampled"],
+    "statements that fail on the mirror only": SCENARIOS["statements fail on the mirror"],
+    "two clients on the same rows": Scenario(_two_write_the_same_rows),
+    "an overflow": SCENARIOS["the queue overflows"],
+    "the mirror going away and coming back": Scenario(_mirror_goes_away),
+}
+"""After which both servers must hold the same, or the counters must tell of the difference."""
+
+
 def _named(name: str) -> Scenario:
-    found = SCENARIOS.get(name) or KINDS.get(name)
+    everything = {**SCENARIOS, **KINDS, **CONTENTS}
+    found = everything.get(name)
     if found is None:
-        raise ValueError(f"there is no scenario '{name}'; there are {', '.join([*SCENARIOS, *KINDS])}")
+        raise ValueError(f"there is no scenario '{name}'; there are {', '.join(everything)}")
     return found

@@ -41,8 +41,8 @@ def _prepared_in_sql(proxy: Proxied, _: Path) -> None:
     table = proxy.place.table("entries")
     with proxy.client() as client:
         client.run(
-            f"PREPARE put (int, text) AS INSERT INTO {table} (client, seq, part, parts, value) "
-            f"VALUES ({client.number}, $1, 1, 1, $2)"
+            f"PREPARE put (int, text) AS INSERT INTO {table} (client, seq, part, value) "
+            f"VALUES ({client.number}, $1, 0, $2)"
         )
         for seq in range(1, ROWS + 1):
             client.run(f"EXECUTE put ({seq}, 'prepared in SQL {seq}')")
@@ -54,8 +54,8 @@ def _several_at_once(proxy: Proxied, _: Path) -> None:
     with proxy.client() as client:
         for _number in range(ROWS):
             client.seq += 1
-            values = tuple(f"{client.number}/{client.seq}/{part}" for part in (1, 2, 3))
-            client.run("; ".join(client.insert(part, 3, value) for part, value in enumerate(values, 1)))
+            values = tuple(f"{client.number}/{client.seq}/{part}" for part in range(3))
+            client.run("; ".join(client.insert(part, value) for part, value in enumerate(values)))
             proxy.account.add(Fate.COMMITTED, "app", "app", _entry(client.number, client.seq, *values))
 
 
@@ -66,14 +66,14 @@ def _copied(proxy: Proxied, _: Path) -> None:
             client.seq += 1
             values = tuple(f'{client.number}/{client.seq}/{part} "quoted", and\ttabbed' for part in range(COPIED))
             lines = "".join(
-                f"{client.number}\t{client.seq}\t{part}\t{COPIED}\t{_escaped(value)}\n"
-                for part, value in enumerate(values, 1)
+                f"{client.number}\t{client.seq}\t{part}\t{_escaped(value)}\n"
+                for part, value in enumerate(values)
             )
             if whole:
                 client.run("BEGIN")
             with client.session.cursor() as cursor:
                 table = proxy.place.table("entries")
-                cursor.copy_expert(f"COPY {table} (client, seq, part, parts, value) FROM STDIN", io.StringIO(lines))
+                cursor.copy_expert(f"COPY {table} (client, seq, part, value) FROM STDIN", io.StringIO(lines))
             if whole:
                 client.run(f"UPDATE {proxy.place.table('accounts')} SET balance = balance + {COPIED} WHERE id = 1")
                 client.run("COMMIT")
@@ -96,21 +96,20 @@ async def _with_asyncpg(proxy: Proxied) -> None:
         ssl=False,
     )
     put = (
-        f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, parts, value) "
-        f"VALUES ({number}, $1, $2, $3, $4)"
+        f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, value) VALUES ({number}, $1, $2, $3)"
     )
     try:
         for seq in range(1, ROWS + 1):
-            await session.execute(put, seq, 1, 1, f"asyncpg {seq}")
+            await session.execute(put, seq, 0, f"asyncpg {seq}")
             proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, seq, f"asyncpg {seq}"))
         async with session.transaction():
-            for part in (1, 2, 3):
-                await session.execute(put, ROWS + 1, part, 3, f"asyncpg transaction {part}")
-        values = tuple(f"asyncpg transaction {part}" for part in (1, 2, 3))
+            for part in range(3):
+                await session.execute(put, ROWS + 1, part, f"asyncpg transaction {part}")
+        values = tuple(f"asyncpg transaction {part}" for part in range(3))
         proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, ROWS + 1, *values))
-        many = [(ROWS + 2, part, 50, f"asyncpg many {part}") for part in range(1, 51)]
+        many = [(ROWS + 2, part, f"asyncpg many {part}") for part in range(50)]
         await session.executemany(put, many)
-        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, ROWS + 2, *(row[3] for row in many)))
+        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, ROWS + 2, *(row[2] for row in many)))
     finally:
         await session.close()
 
@@ -120,24 +119,24 @@ def _pipelined(proxy: Proxied, psql: Path) -> None:
     number, table = proxy.account.next_client(), proxy.place.table("entries")
     lines = ["\\startpipeline"]
     for seq in range(1, ROWS + 1):
-        for part in (1, 2):
-            insert = f"INSERT INTO {table} (client, seq, part, parts, value) VALUES ($1, $2, $3, 2, $4)"
+        for part in range(2):
+            insert = f"INSERT INTO {table} (client, seq, part, value) VALUES ($1, $2, $3, $4)"
             lines.append(f"{insert} \\bind {number} {seq} {part} 'pipelined {part}' \\sendpipeline")
         lines.append("\\syncpipeline")
-        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, seq, "pipelined 1", "pipelined 2"))
+        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, seq, "pipelined 0", "pipelined 1"))
     _psql(proxy, psql, "\n".join([*lines, "\\endpipeline", ""]))
 
 
 def _by_psql(proxy: Proxied, psql: Path) -> None:
     number, table = proxy.account.next_client(), proxy.place.table("entries")
-    rows = ", ".join(f"({number}, 1, {part}, {ROWS}, 'psql {part}')" for part in range(1, ROWS + 1))
+    rows = ", ".join(f"({number}, 1, {part}, 'psql {part}')" for part in range(ROWS))
     _psql(
         proxy,
         psql,
-        f"BEGIN;\nINSERT INTO {table} (client, seq, part, parts, value) VALUES {rows};\nCOMMIT;\n"
+        f"BEGIN;\nINSERT INTO {table} (client, seq, part, value) VALUES {rows};\nCOMMIT;\n"
         f"DO $$ BEGIN UPDATE {proxy.place.table('accounts')} SET holder = 'psql; and more' WHERE id = 2; END $$;\n",
     )
-    proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, 1, *(f"psql {part}" for part in range(1, ROWS + 1))))
+    proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, 1, *(f"psql {part}" for part in range(ROWS))))
 
 
 def _large(proxy: Proxied, _: Path) -> None:

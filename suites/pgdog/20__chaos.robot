@@ -31,7 +31,7 @@ A mirror frozen, cut off or slow costs counted errors or patience, no client's t
 
 After a restart clients reconnect, counters begin at zero, and what was counted over both lives is right
     [Tags]    PC-03
-    ${proxy} =    Given A Proxy Mirrors
+    ${proxy} =    Given The Proxy Of The Environment
     When Client Asks    ${proxy}    60 queries
     And The Proxy Is Killed And Started Again    ${proxy}
     Then Counters Should Have Begun At Zero    ${proxy}

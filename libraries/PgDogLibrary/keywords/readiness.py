@@ -13,17 +13,17 @@ from robot.api.deco import keyword
 
 from EnvironmentLibrary.telling import say
 from environments.pgdog.options import ProxyOptions, Readiness
-from PgDogLibrary.console import readiness_report
 from PgDogLibrary.keywords.base import declares, own_proxy
 from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.readiness import Assessment, Observed, Thresholds, assess
-from PgDogLibrary.report import Report, differences
-from PgDogLibrary.rest import at_rest
+from PgDogLibrary.report import Report, difference, parse
+from PgDogLibrary.rest import asked, at_rest, counted
 
 Status = Literal["READY", "NOT READY"]
 
 _TRAFFIC = re.compile(r"(\d+) queries and (\d+) failures")
 SLOW_SECONDS = 0.1
+REST_SECONDS = 60.0
 
 
 class ReadinessKeywords:
@@ -97,18 +97,22 @@ def _both(proxy: Proxied, readiness: Readiness, began: float) -> tuple[Report | 
     """The console's report, where it has one, and what the numbers give; they must be the same.
 
     Raises:
-        AssertionError: a line differs.
+        AssertionError: a line differs, or is not of its form.
     """
-    counts = at_rest(proxy, 60.0).total
-    observed = Observed.of(counts, (time.time() - began) / 3600)
+    at_rest(proxy, REST_SECONDS)
     wanted = _thresholds(readiness)
-    assessment = assess(observed, wanted)
+    before = _assessed(proxy, wanted, began)
     if not declares("readiness"):
-        return None, assessment
-    report = readiness_report(proxy.instance)
-    if problems := differences(report, observed, wanted):
-        raise AssertionError(f"{len(problems)} lines differ from the numbers; {'; '.join(problems[:3])}")
-    return report, assessment
+        return None, before[0]
+    report = parse([str(row[0]) for row in asked(proxy.instance, "SHOW MIRROR READINESS").rows])
+    if (problem := difference(report, wanted, before, _assessed(proxy, wanted, began))) is not None:
+        raise AssertionError(problem)
+    return report, before[0]
+
+
+def _assessed(proxy: Proxied, wanted: Thresholds, began: float) -> tuple[Assessment, Observed]:
+    observed = Observed.of(counted(proxy).total, (time.time() - began) / 3600)
+    return assess(observed, wanted), observed
 
 
 def _thresholds(readiness: Readiness) -> Thresholds:

@@ -49,10 +49,10 @@ class TransactionKeywords:
         client = proxy.client()
         on_test_end(client.close)
         client.seq += 1
-        values = tuple(f"open {part}" for part in range(1, rows + 1))
+        values = tuple(f"open {part}" for part in range(rows))
         client.run("BEGIN")
-        for part, value in enumerate(values, start=1):
-            client.run(client.insert(part, rows, value))
+        for part, value in enumerate(values):
+            client.run(client.insert(part, value))
         return Open(proxy, client, values)
 
     @keyword
@@ -105,8 +105,8 @@ class TransactionKeywords:
             client = proxy.client()
             client.seq += 1
             client.run("BEGIN")
-            client.run(client.insert(1, 2, "vanished"))
-            client.run(client.insert(2, 2, "vanished"))
+            client.run(client.insert(0, "vanished"))
+            client.run(client.insert(1, "vanished"))
             client.vanish()
 
     @keyword
