@@ -14,8 +14,8 @@ if not __package__:  # started by path: Python then looks for modules beside thi
 
 from reference.defect import one_of
 from reference.pgdog.config import load
+from reference.pgdog.controls import Controls
 from reference.pgdog.door import MakeSession
-from reference.pgdog.parts import Parts
 from reference.pgdog.program import DataPlane
 from reference.pgdog.settings import Settings
 from reference.pgdog.tally import Tallies
@@ -48,21 +48,21 @@ def _check(file: Path, users: Path | None) -> int:
 
 
 def _run(file: Path, users: Path | None, defect: Defect | None) -> None:
-    from reference.pgdog.relay import MirrorProxy
+    from reference.pgdog.relay.server import MirrorProxy
 
     def make_proxy(settings: Settings, tallies: Tallies, session: MakeSession) -> DataPlane:
         return MirrorProxy(settings, tallies, defect, session)
 
-    parts = _parts(defect)
-    asyncio.run(parts.program(file, users, parts, make_proxy).run())
+    controls = _controls(defect)
+    asyncio.run(controls.program(file, users, controls, make_proxy).run())
 
 
-def _parts(defect: Defect | None) -> Parts:
+def _controls(defect: Defect | None) -> Controls:
     if defect is None:
-        return Parts()
-    from reference.pgdog.wrong.parts import parts_with
+        return Controls()
+    from reference.pgdog.wrong.controls import controls_with
 
-    return parts_with(defect)
+    return controls_with(defect)
 
 
 def _options() -> argparse.Namespace:

@@ -19,7 +19,7 @@ from reference.pgdog.tally import Tallies
 from reference.toml_file import ConfigError
 
 if TYPE_CHECKING:
-    from reference.pgdog.parts import Parts
+    from reference.pgdog.controls import Controls
 
 _FIXED = {  # what needs a restart: attribute of the settings -> key in the plan's dialect, and in upstream's
     "host": ("general.host", "general.host"),
@@ -56,18 +56,18 @@ class Program:
     Args:
         file: its configuration.
         users: users.toml, None where there is none.
-        parts: its classes.
+        controls: its classes.
         make_proxy: makes the data plane.
     """
 
-    def __init__(self, file: Path, users: Path | None, parts: Parts, make_proxy: MakeProxy) -> None:
-        self.file, self.users, self.parts, self.make_proxy = file, users, parts, make_proxy
+    def __init__(self, file: Path, users: Path | None, controls: Controls, make_proxy: MakeProxy) -> None:
+        self.file, self.users, self.controls, self.make_proxy = file, users, controls, make_proxy
         settings = self.read()
-        tallies = parts.tallies(counting=settings.metrics_enabled)
+        tallies = controls.tallies(counting=settings.metrics_enabled)
         self.proxy = make_proxy(settings, tallies, self.session)
         self.state = State(settings, tallies, self.proxy)
-        self.console = parts.console(self.state, self.reload)
-        self.pages = Pages(parts.page(self.state).text, any_path=settings.dialect == "upstream")
+        self.console = controls.console(self.state, self.reload)
+        self.pages = Pages(controls.page(self.state).text, any_path=settings.dialect == "upstream")
         self._admin: asyncio.Server | None = None
 
     def read(self) -> Settings:
@@ -76,7 +76,7 @@ class Program:
         Raises:
             ConfigError: it cannot be used.
         """
-        return load(self.file, self.users, self.parts.section)
+        return load(self.file, self.users, self.controls.section)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.

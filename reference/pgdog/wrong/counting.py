@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from reference.pgdog.metrics.plan import family
+from reference.pgdog.metrics.process import resident
 from reference.pgdog.metrics.text import Writer
 from reference.pgdog.tally import Health, Kind, Tallies, Tally
 
@@ -108,13 +109,27 @@ class AlwaysCounting(Tallies):
 
 
 class RecountingTally(Tally):
-    """Makes the page with every transaction."""
+    """Makes the page with everything it counts."""
 
     whole: Tallies
 
     def attempt(self) -> None:
         """See `Tally.attempt`."""
         super().attempt()
+        self._make_page()
+
+    def succeed(self, seconds: float) -> None:
+        """See `Tally.succeed`."""
+        super().succeed(seconds)
+        self._make_page()
+
+    def fail(self, kind: Kind) -> None:
+        """See `Tally.fail`."""
+        super().fail(kind)
+        self._make_page()
+
+    def _make_page(self) -> None:
+        resident()
         Writer().page([family(self.whole)])
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from reference.pgdog.config.section import Section
-from reference.pgdog.parts import Parts
+from reference.pgdog.controls import Controls
 from reference.pgdog.program import MakeProxy, Program
 from reference.pgdog.settings import Settings
 from reference.pgdog.wrong.counting import forget
@@ -50,8 +50,8 @@ class ReplacingProgram(Program):
 class RememberingProgram(Program):
     """Keeps its counters in a file beside the configuration."""
 
-    def __init__(self, file: Path, users: Path | None, parts: Parts, make_proxy: MakeProxy) -> None:
-        super().__init__(file, users, parts, make_proxy)
+    def __init__(self, file: Path, users: Path | None, controls: Controls, make_proxy: MakeProxy) -> None:
+        super().__init__(file, users, controls, make_proxy)
         self._kept = file.with_suffix(".counters")
         if self._kept.exists():
             for label, counters in json.loads(self._kept.read_text(encoding="utf-8")):

@@ -77,9 +77,9 @@ def count(tally: Tally, what: str, rest: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    relay = ModuleType("reference.pgdog.relay")
+    relay = ModuleType("reference.pgdog.relay.server")
     relay.MirrorProxy = StandIn
-    sys.modules[relay.__name__] = relay
+    sys.modules["reference.pgdog.relay"], sys.modules[relay.__name__] = ModuleType("reference.pgdog.relay"), relay
     from reference.pgdog.__main__ import main
 
     sys.exit(main())

@@ -12,7 +12,7 @@ from reference.pgdog.tally import Tallies
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Controls:
     """One class for each part."""
 
     section: type[Section] = Section
