@@ -1,0 +1,1 @@
+"""Towards the mirror: queues, sessions and the order of what is written."""

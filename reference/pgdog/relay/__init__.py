@@ -1,0 +1,1 @@
+"""Between client and primary: every byte is passed on, and what takes effect is recorded."""
