@@ -84,7 +84,9 @@ class Place:
         """Make its tables on both servers."""
         for server in (self.primary, self.mirror):
             for database in self.databases:
-                server.do(database, TABLES.format(name=self.name, entries=replay.TABLE.format(name=self.table("entries"))))
+                server.do(
+                    database, TABLES.format(name=self.name, entries=replay.TABLE.format(name=self.table("entries")))
+                )
 
     def remove(self) -> None:
         """Take it away from both servers, with whoever still waits for its locks."""

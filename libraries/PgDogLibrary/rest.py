@@ -10,6 +10,7 @@ import psycopg2
 from EnvironmentLibrary.context import scaled
 from environments.system import PgdogInstance, pgdog
 from PgDogLibrary import dialect
+from PgDogLibrary.admin import Answer, Console
 from PgDogLibrary.counts import MirrorCounts, moved
 from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
 from PgDogLibrary.scrape import Scrape, scrape
@@ -69,6 +70,12 @@ def at_rest(proxy: Proxied, within: float = 30.0) -> MirrorCounts:
 
     wait_until(missing, scaled(within), "the proxy to come to rest", interval=POLL_SECONDS)
     return last[-1]
+
+
+def asked(instance: PgdogInstance, command: str) -> Answer:
+    """Give a command to the admin console of a proxy."""
+    where = instance.admin
+    return Console(where.endpoint, where.database, where.login).ask(command)
 
 
 def await_work(proxy: Proxied) -> None:

@@ -66,8 +66,7 @@ def _copied(proxy: Proxied, _: Path) -> None:
             client.seq += 1
             values = tuple(f'{client.number}/{client.seq}/{part} "quoted", and\ttabbed' for part in range(COPIED))
             lines = "".join(
-                f"{client.number}\t{client.seq}\t{part}\t{_escaped(value)}\n"
-                for part, value in enumerate(values)
+                f"{client.number}\t{client.seq}\t{part}\t{_escaped(value)}\n" for part, value in enumerate(values)
             )
             if whole:
                 client.run("BEGIN")
@@ -95,9 +94,7 @@ async def _with_asyncpg(proxy: Proxied) -> None:
         password=target.login.password.value,
         ssl=False,
     )
-    put = (
-        f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, value) VALUES ({number}, $1, $2, $3)"
-    )
+    put = f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, value) VALUES ({number}, $1, $2, $3)"
     try:
         for seq in range(1, ROWS + 1):
             await session.execute(put, seq, 0, f"asyncpg {seq}")

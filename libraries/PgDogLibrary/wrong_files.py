@@ -72,7 +72,11 @@ def _twice(table: str) -> Edit:
 
 
 _BOTH: Sequence[tuple[str, str, Edit]] = (
-    ("a key that nobody knows", "mirror_exposrue", lambda text: text.replace("[general]\n", "[general]\nmirror_exposrue = 0.5\n")),
+    (
+        "a key that nobody knows",
+        "mirror_exposrue",
+        lambda text: text.replace("[general]\n", "[general]\nmirror_exposrue = 0.5\n"),
+    ),
     ("a port in words", "port", _set("port", '"many"')),
     ("a port beyond the last one", "port", _set("port", "70000")),
     ("a file that is no TOML", "TOML", lambda text: text + "\n[general\n"),
@@ -103,6 +107,10 @@ _OF: dict[Dialect, Sequence[tuple[str, str, Edit]]] = {
         ("a database that mirrors itself", "destination_db", _set("destination_db", '"app"')),
         ("the same mirroring twice", "mirroring", _twice("mirroring")),
         ("mirroring without a destination", "destination_db", _without("destination_db")),
-        ("the plan's key mirror_of", "mirror_of", lambda text: text.replace("[[databases]]\n", '[[databases]]\nmirror_of = "app"\n', 1)),
+        (
+            "the plan's key mirror_of",
+            "mirror_of",
+            lambda text: text.replace("[[databases]]\n", '[[databases]]\nmirror_of = "app"\n', 1),
+        ),
     ),
 }

@@ -123,7 +123,9 @@ class ChaosKeywords:
         if lost == 0:
             raise AssertionError("nothing is missing on the mirror, so that the outage was none")
         if not lost <= told <= lost + unsure:
-            raise AssertionError(f"{lost} transactions are missing on the mirror, {told} were counted; counted was {now}")
+            raise AssertionError(
+                f"{lost} transactions are missing on the mirror, {told} were counted; counted was {now}"
+            )
         say(f"{lost} transactions are missing on the mirror, {told} were counted as failed or overflown")
 
     @keyword
@@ -162,9 +164,10 @@ class ChaosKeywords:
     ) -> None:
         """Demand what was attempted since the test began, and how many restarts the counters tell of."""
         assert proxy.before is not None
+        before = proxy.before
 
         def missing() -> str | None:
-            found = moved([proxy.before, *proxy.readings, read(proxy.instance)])
+            found = moved([before, *proxy.readings, read(proxy.instance)])
             was = number_of(found.counts.total, "attempted")
             if (was, found.resets) == (attempted, reset):
                 return None

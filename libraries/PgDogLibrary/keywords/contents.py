@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from robot.api.deco import keyword
 
 from EnvironmentLibrary.context import scaled
-from EnvironmentLibrary.telling import say
+from EnvironmentLibrary.telling import say, settle
+from measurement.verdicts import Judgement, Verdict
 from PgDogLibrary import scenarios
-from PgDogLibrary.cutover import Standing, standing
+from PgDogLibrary.gathering import contents, evidence, transactions
 from PgDogLibrary.keywords.base import own_proxy
+from PgDogLibrary.keywords.readiness import assessed
 from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.rest import at_rest
+from PgDogLibrary.verdict import cut_over, silent_divergence
 from TemporalLibrary.core import wait_until
 
 POLL_SECONDS = 0.3
 REST_SECONDS = 60.0
+CATCH_UP_SECONDS = 10.0
 
 
 class ContentsKeywords:
@@ -27,7 +33,9 @@ class ContentsKeywords:
         """Demand the traces of statements on the mirror itself: each query takes a number of a sequence, each row stays."""
         at_rest(proxy)
         mirror = proxy.place.mirror
-        (asked,) = mirror.ask("app", f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {proxy.place.table('asked')}")
+        (asked,) = mirror.ask(
+            "app", f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {proxy.place.table('asked')}"
+        )
         (there,) = mirror.ask("app", f"SELECT count(*) FROM {proxy.place.table('entries')}")
         if (asked[0], there[0]) != (queries, rows):
             raise AssertionError(
@@ -37,16 +45,22 @@ class ContentsKeywords:
 
     @keyword
     def mirror_should_hold_what_primary_holds(self, proxy: Proxied, within: timedelta) -> None:
-        """Wait until both servers hold the same, table by table and row by row, and all has come to rest.
+        """Wait until both servers hold the same, table by table and row by row.
 
         Args:
             proxy: between them.
             within: the deadline; the environment's `timeout_multiplier` lengthens it.
         """
-        found = self._settled(proxy, within)
-        if found.problems:
-            raise AssertionError("; ".join(found.problems))
-        say(found.told)
+        self._rest(proxy)
+        last: list[Judgement] = []
+
+        def missing() -> str | None:
+            last[:] = [contents(proxy).judgement]
+            return None if last[0].verdict is Verdict.PASS else last[0].reason
+
+        wait_until(missing, scaled(within), "the mirror", interval=POLL_SECONDS)
+        self._rest(proxy)  # what comes later than it should must not make a difference again
+        settle(contents(proxy).judgement)
 
     @keyword
     def mirror_should_hold_what_was_acknowledged(self, proxy: Proxied, within: timedelta) -> None:
@@ -54,10 +68,7 @@ class ContentsKeywords:
         once, with its values and in its client's order, and nothing else is.
         """  # noqa: D205
         self.mirror_should_hold_what_primary_holds(proxy, within)
-        found = standing(proxy)
-        if found.of_ledger:
-            raise AssertionError("; ".join(found.of_ledger))
-        say(f"{len(proxy.account.entries)} transactions as their clients were told")
+        settle(transactions(proxy).judgement)
 
     @keyword(tags=["robot:continue-on-failure"])
     def contents_are_equal_or_announced_after(self, name: str) -> None:
@@ -80,38 +91,26 @@ class ContentsKeywords:
     def mirror_should_be_safe_to_cut_over_to(self, proxy: Proxied) -> None:
         """Join contents, counters and readiness into one verdict: safe only when each of them says so.
 
-        The contents are equal, nothing is queued, every attempt has an outcome and none of them is a loss, and readiness
-        (with the proxy's own thresholds) is READY.
+        The contents are equal, nothing is queued, every attempt has an outcome, and readiness (by the proxy's own
+        thresholds) is READY.
         """
-        at_rest(proxy, REST_SECONDS)
-        found = standing(proxy)
-        if reasons := found.against_cutting_over:
-            raise AssertionError(f"not safe to cut over to: {'; '.join(reasons)}")
-        say(f"safe to cut over to: {found.told}")
+        self._rest(proxy)
+        found = evidence(proxy)
+        settle(cut_over(found, assessed(proxy, found.counted)))
 
     def _equal_or_announced(self, proxy: Proxied, where: str) -> None:
-        found = self._settled(proxy, timedelta(seconds=20))
-        if (silent := found.silent) is not None:
-            raise AssertionError(f"{where}{silent}")
-        say(f"{where}{found.told}")
-
-    def _settled(self, proxy: Proxied, within: timedelta) -> Standing:
-        """Wait until contents are the same; what they are at the deadline, or as soon as a difference is explained.
-
-        A mirror that lags shows a difference for a while, so one that nothing announces is given time.
-        """
-        last = [standing(proxy)]
+        """A mirror that lags differs for a while: what nothing announces is looked at again until the deadline."""
+        last: list[Judgement] = []
 
         def missing() -> str | None:
-            if proxy.options.metrics:
-                at_rest(proxy, REST_SECONDS)
-            last.append(standing(proxy))
-            return None if not last[-1].problems or last[-1].announced else last[-1].problems[0]
+            self._rest(proxy)
+            last[:] = [silent_divergence(evidence(proxy))]
+            return None if last[0].verdict is Verdict.PASS else last[0].reason
 
-        try:
-            wait_until(missing, scaled(within), "the mirror", interval=POLL_SECONDS)
-        except AssertionError:
-            return last[-1]
-        return last[-1]
+        with suppress(AssertionError):
+            wait_until(missing, scaled(CATCH_UP_SECONDS), "the mirror", interval=POLL_SECONDS)
+        settle(replace(last[0], reason=where + last[0].reason))
 
-
+    def _rest(self, proxy: Proxied) -> None:
+        if proxy.options.metrics:
+            at_rest(proxy, REST_SECONDS)

@@ -13,10 +13,10 @@ from EnvironmentLibrary.telling import say
 from environments.pgdog.options import ProxyOptions
 from environments.system import PgdogInstance, pgdog
 from PgDogLibrary import scenarios
-from PgDogLibrary.admin import AdminConsole, CommandFailed
+from PgDogLibrary.admin import ConsoleError
 from PgDogLibrary.keywords.base import logged, on_test_end, own_proxy
 from PgDogLibrary.proxied import Proxied
-from PgDogLibrary.rest import at_rest
+from PgDogLibrary.rest import asked, at_rest
 from PgDogLibrary.scenarios import number_of
 from PgDogLibrary.wrong_files import WrongFile, wrong_files
 from TemporalLibrary.core import wait_until
@@ -93,7 +93,9 @@ class OperationKeywords:
         if proxy.account.errors:
             errors = proxy.account.errors
             raise AssertionError(f"{len(errors)} clients' statements failed meanwhile; first: {errors[0]}")
-        say(f"{proxy.account.committed} transactions of clients while {good_files} good and {bad_files} bad files were read")
+        say(
+            f"{proxy.account.committed} transactions of clients while {good_files} good and {bad_files} bad files were read"
+        )
 
     @keyword
     def a_new_exposure_should_hold_after_reload(self, proxy: Proxied) -> None:
@@ -109,7 +111,9 @@ class OperationKeywords:
         there = [key for key in scenarios.rows_by_transaction(proxy) if key[0] == number]
         left_out = number_of(now, "sampled_out") - number_of(before, "sampled_out")
         if there or left_out != 20:
-            raise AssertionError(f"with exposure 0, {len(there)} of 20 were mirrored and {left_out} counted as left out")
+            raise AssertionError(
+                f"with exposure 0, {len(there)} of 20 were mirrored and {left_out} counted as left out"
+            )
         say("exposure 0 held after RELOAD")
 
     def _reload(self, proxy: Proxied, options: ProxyOptions | None, *, good: bool) -> None:
@@ -122,9 +126,8 @@ class OperationKeywords:
                 text.replace("[general]", "[general]\nno_such_key = 1"), encoding="utf-8"
             )
         try:
-            with AdminConsole(proxy.instance.admin) as console:
-                console.run("RELOAD")
-        except CommandFailed as error:
+            asked(proxy.instance, "RELOAD")
+        except ConsoleError as error:
             if good:
                 raise AssertionError(f"RELOAD refused a good file: {error}") from None
             if "no_such_key" not in str(error):

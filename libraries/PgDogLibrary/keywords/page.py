@@ -15,11 +15,12 @@ from environments.system import pgdog
 from LoadLibrary.measure import Measurement, measure_open_loop
 from LoadLibrary.rate import Rate
 from measurement.prometheus import fetch
+from measurement.workers import Operation
 from PgDogLibrary import dialect
 from PgDogLibrary.amount import Amount
-from PgDogLibrary.console import told_by_console
+from PgDogLibrary.console import told_differently
 from PgDogLibrary.proxied import Proxied
-from PgDogLibrary.rest import at_rest, counted, page, read
+from PgDogLibrary.rest import asked, at_rest, counted, page, read
 from PgDogLibrary.scenarios import number_of
 from PgDogLibrary.scrape import Scrape, faults, series
 from TemporalLibrary.core import wait_until
@@ -120,12 +121,15 @@ class PageKeywords:
     def admin_console_should_tell_what_the_metrics_page_tells(self, proxy: Proxied) -> None:
         """Demand the same numbers from `SHOW MIRRORS` as from the page, of each database and user."""
         at_rest(proxy)
-        problems = told_by_console(proxy.instance, page(proxy.instance), pgdog().addresses.dialect)
+        rows = asked(proxy.instance, "SHOW MIRRORS").records()
+        problems = told_differently(rows, page(proxy.instance), pgdog().addresses.dialect)
         if problems:
             raise AssertionError(f"{len(problems)} numbers differ; {'; '.join(problems[:3])}")
 
     @keyword
-    def the_metrics_page_is_scraped(self, proxy: Proxied, rate: Rate, duration: timedelta, p99: timedelta) -> Measurement:
+    def the_metrics_page_is_scraped(
+        self, proxy: Proxied, rate: Rate, duration: timedelta, p99: timedelta
+    ) -> Measurement:
         """Scrape the page in an open loop; each page must have all databases.
 
         Args:
@@ -136,7 +140,7 @@ class PageKeywords:
         """
         url = proxy.instance.metrics
 
-        def scraper(_: int) -> object:
+        def scraper(_: int) -> Operation:
             session = requests.Session()
 
             def once(_number: int) -> None:
@@ -146,7 +150,12 @@ class PageKeywords:
             return once
 
         return measure_open_loop(
-            "metrics page", scraper, rate.per_second, duration, 4, budget_p99_seconds=p99.total_seconds()  # type: ignore[arg-type]
+            "metrics page",
+            scraper,
+            rate.per_second,
+            duration,
+            4,
+            budget_p99_seconds=p99.total_seconds(),
         )
 
     @keyword

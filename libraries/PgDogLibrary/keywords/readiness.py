@@ -13,6 +13,7 @@ from robot.api.deco import keyword
 
 from EnvironmentLibrary.telling import say
 from environments.pgdog.options import ProxyOptions, Readiness
+from PgDogLibrary.counts import Moved
 from PgDogLibrary.keywords.base import declares, own_proxy
 from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.readiness import Assessment, Observed, Thresholds, assess
@@ -104,7 +105,7 @@ def _both(proxy: Proxied, readiness: Readiness, began: float) -> tuple[Report | 
     before = _assessed(proxy, wanted, began)
     if not declares("readiness"):
         return None, before[0]
-    report = parse([str(row[0]) for row in asked(proxy.instance, "SHOW MIRROR READINESS").rows])
+    report = parse(asked(proxy.instance, "SHOW MIRROR READINESS").lines())
     if (problem := difference(report, wanted, before, _assessed(proxy, wanted, began))) is not None:
         raise AssertionError(problem)
     return report, before[0]
@@ -113,6 +114,12 @@ def _both(proxy: Proxied, readiness: Readiness, began: float) -> tuple[Report | 
 def _assessed(proxy: Proxied, wanted: Thresholds, began: float) -> tuple[Assessment, Observed]:
     observed = Observed.of(counted(proxy).total, (time.time() - began) / 3600)
     return assess(observed, wanted), observed
+
+
+def assessed(proxy: Proxied, counted_so_far: Moved) -> Assessment:
+    """Judge readiness by what was counted since the test began with a proxy, and its own thresholds."""
+    observed = Observed.of(counted_so_far.counts.total, (time.time() - proxy.began) / 3600)
+    return assess(observed, _thresholds(proxy.options.readiness))
 
 
 def _thresholds(readiness: Readiness) -> Thresholds:
