@@ -128,7 +128,7 @@ class Console:
         total, held = self.state.tallies.total(), self.state.held
         values = {
             "uptime_seconds": int(time.monotonic() - self.state.tallies.started),
-            "clients": held.clients,
+            "clients": len(held.clients),
             "mirror_sessions": held.mirror_sessions,
             "held_bytes": held.bytes_held,
             "resident_bytes": resident(),

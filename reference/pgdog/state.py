@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +14,8 @@ class Held(Protocol):
     """What the data plane says of itself."""
 
     @property
-    def clients(self) -> int:
-        """Clients that are connected."""
+    def clients(self) -> Sized:
+        """Clients that are connected, of the console too where it is on their port."""
 
     @property
     def mirror_sessions(self) -> int:

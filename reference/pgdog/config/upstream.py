@@ -26,7 +26,6 @@ _MIRRORING = ("source_db", "destination_db", "queue_length", "exposure", "level"
 _ADMIN = ("name", "user", "password")
 _SHUTDOWN_MS = 5000
 _SESSION = ("session",), 'write "session": each client has a session of its own here'
-_EVERYWHERE = "0.0.0.0"  # noqa: S104  (upstream's own default)
 
 
 def settings_of(file: Path, content: dict[str, Any], users_file: Path | None, section: type[Section]) -> Settings:
@@ -43,7 +42,7 @@ def settings_of(file: Path, content: dict[str, Any], users_file: Path | None, se
     """
     top = section(file, "", content, _TOP)
     general = section(file, "general", content.get("general", {}), _GENERAL)
-    host = general.text("host", _EVERYWHERE)
+    host = general.text("host", "0.0.0.0")  # noqa: S104  (upstream's own default)
     ports = {"port": general.port("port", common.PORTS["port"])}
     if "openmetrics_port" in general:
         ports["openmetrics_port"] = general.port("openmetrics_port", 1)
@@ -77,7 +76,7 @@ def settings_of(file: Path, content: dict[str, Any], users_file: Path | None, se
         admin_user=admin.text("user", "admin"),
         admin_database=admin.text("name", "admin"),
         admin_password=admin.text("password", secrets.token_hex()),
-        metrics_host=general.text("openmetrics_host", _EVERYWHERE),
+        metrics_host=general.text("openmetrics_host", host),
         metrics_port=ports.get("openmetrics_port"),
         metrics_enabled=True,
         thresholds=Thresholds(),

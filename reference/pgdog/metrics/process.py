@@ -17,7 +17,7 @@ def families(held: Held) -> list[Family]:
     """Return them. No name has `mirror` in it: these stay where the mirror's are switched off."""
     processor = time.process_time()
     return [
-        _gauge("clients", "Connected clients", held.clients),
+        _gauge("clients", "Connected clients", len(held.clients)),
         _gauge("replay_sessions", "Sessions open for the replay", held.mirror_sessions),
         _gauge("replay_held_bytes", "Bytes held by transactions that are open or wait", held.bytes_held),
         _gauge("process_resident_memory_bytes", "Resident memory size in bytes", resident()),

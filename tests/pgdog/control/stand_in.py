@@ -20,8 +20,7 @@ class StandIn:
 
     def __init__(self, settings, tallies, defect, session):
         self.settings, self.tallies, self.session = settings, tallies, session
-        self.clients, self.mirror_sessions, self.bytes_held = 0, 2, 345
-        self.transports = set()
+        self.clients, self.mirror_sessions, self.bytes_held = set(), 2, 345
 
     async def start(self):
         loop = asyncio.get_running_loop()
@@ -32,7 +31,7 @@ class StandIn:
 
     async def stop(self, drain):
         self.server.close()
-        for transport in self.transports:
+        for transport in tuple(self.clients):
             transport.close()
 
 
@@ -44,12 +43,10 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
-        self.proxy.clients += 1
-        self.proxy.transports.add(transport)
+        self.proxy.clients.add(transport)
 
     def connection_lost(self, error):
-        self.proxy.clients -= 1
-        self.proxy.transports.discard(self.transport)
+        self.proxy.clients.discard(self.transport)
 
     def data_received(self, data):
         if self.door is None and not self.text and data[:1] == b"\0":

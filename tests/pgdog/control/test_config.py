@@ -129,7 +129,7 @@ def test_upstream_falls_back_to_the_general_keys(tmp_path):
     found = read(tmp_path, upstream("mirror_queue = 9\nmirror_exposure = 0.75"), USERS)
     [mirror] = found.sources["app"].mirrors
     assert (mirror.queue, mirror.exposure) == (9, 0.75)
-    assert found.metrics_port is None
+    assert (found.metrics_host, found.metrics_port) == ("127.0.0.1", None)
 
 
 def test_users_stand_beside_the_file_where_none_is_named(tmp_path):

@@ -20,7 +20,7 @@ from tests.pgdog.control.conftest import samples_of, value
 
 @dataclass
 class Held:
-    clients: int = 3
+    clients: str = "abc"  # three of them, whatever they are
     mirror_sessions: int = 2
     bytes_held: int = 345
 
