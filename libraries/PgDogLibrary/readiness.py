@@ -81,12 +81,14 @@ class Assessment:
         score: 0 to 100.
         reasons: in the order of the checks, never empty.
         unknown: the numbers that nobody told; each has its reason too.
+        failing: the reasons of those checks that known numbers fail.
     """
 
     ready: bool
     score: float
     reasons: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
@@ -116,7 +118,8 @@ def assess(observed: Observed, wanted: Thresholds) -> Assessment:
     reasons = [check.reason for check in checks if check.reason]
     unknown = tuple(check.unknown for check in checks if check.unknown)
     score = 100.0 - sum(check.costs for check in checks)
-    return Assessment(ready, max(score, 0.0), tuple(reasons or [MET]), unknown)
+    failing = tuple(check.reason for check in checks if check.fails and not check.unknown)
+    return Assessment(ready, max(score, 0.0), tuple(reasons or [MET]), unknown, failing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from PgDogLibrary.readiness import MET, Assessment, Observed, Thresholds
+from PgDogLibrary.readiness import MET, Assessment, Observed, Thresholds, assess
 
 TITLE = "=== Mirror Migration Readiness Report ==="
+_LAST_PLACE = 0.0005  # ms
 _DECIMALS_3, _DECIMALS_2, _DECIMALS_1, _WHOLE = r"(\d+\.\d{3})", r"(\d+\.\d\d)", r"(\d+\.\d)", r"(\d+)"
 _METRICS = (
     ("error_rate", rf"  Error Rate: {_DECIMALS_3}%"),
@@ -134,27 +135,35 @@ def written(assessment: Assessment, observed: Observed, wanted: Thresholds) -> l
     ]
 
 
-def difference(
-    report: Report, wanted: Thresholds, before: tuple[Assessment, Observed], after: tuple[Assessment, Observed]
-) -> str | None:
+def difference(report: Report, wanted: Thresholds, before: Observed, after: Observed) -> str | None:
     """Say which line of a report is the first that our own computation does not make; None when all agree.
+
+    A latency is on a page with three places, so that its last digit may round either way in the report.
 
     Args:
         report: as it was read.
         wanted: the proxy's thresholds.
-        before: what was computed of numbers read just before the report.
-        after: of numbers read just after it: uptime may have gone on in between, so either of the two may be shown.
+        before: numbers read just before the report.
+        after: numbers read just after it: uptime may have gone on in between, so either of the two may be shown.
     """
-    ours = [written(assessment, observed, wanted) for assessment, observed in (before, after)]
+    own = [replace(numbers, average_latency_ms=ms) for numbers in (before, after) for ms in _as_shown(numbers)]
+    assessed = [assess(numbers, wanted) for numbers in own]
+    ours = [written(assessment, numbers, wanted) for assessment, numbers in zip(assessed, own, strict=True)]
     for number, line in enumerate(report.lines[:-1]):
         expected = list(dict.fromkeys(lines[number] for lines in ours if number < len(lines)))
         if line not in expected:
             right = " or ".join(f"'{one}'" for one in expected) or "no such line"
             return f"line {number + 1} of the report is '{line}', its numbers make {right}"
-    advices = {assessment.advice for assessment, _ in (before, after)}
+    advices = {assessment.advice for assessment in assessed}
     if report.advice not in advices:
         return f"the report recommends to {report.advice}, its numbers to {' or '.join(sorted(advices))}"
     return None
+
+
+def _as_shown(numbers: Observed) -> tuple[float | None, ...]:
+    """The latencies that a page shows as this one."""
+    shown = numbers.average_latency_ms
+    return (shown,) if not shown else (shown, shown - _LAST_PLACE, shown + _LAST_PLACE)
 
 
 class _Reader:
