@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,22 +19,22 @@ from psycopg2.extensions import connection
 import environments
 from environments.config import EnvironmentFile, load_environment
 from environments.embedded import vendor_pgdog
-from environments.embedded.pgdog import REFERENCE, EmbeddedPgdog
+from environments.embedded.pgdog import EmbeddedPgdog
 from environments.embedded.processes import wait_until
+from environments.embedded.proxy import Proxy, Ways
 from environments.errors import EnvironmentProblem
 from environments.pgdog import DATABASES, Mirrored, ProxyOptions
 from environments.system import Endpoint, Login, PgdogAddresses
 from FaultLibrary import doors
 from FaultLibrary.observers import Outcome
+from tests.environment.conftest import Homes
 
 pytestmark = pytest.mark.servers
 
 VENDOR = vendor_pgdog.cache_directory() / "bin" / "pgdog"
 WAYS = {
-    "plan": pytest.param({}, marks=pytest.mark.skipif(not REFERENCE.exists(), reason="no reference proxy")),
-    "upstream": pytest.param(
-        {"dialect": "upstream"}, marks=pytest.mark.skipif(not REFERENCE.exists(), reason="no reference proxy")
-    ),
+    "plan": {},
+    "upstream": {"dialect": "upstream"},
     "vendor": pytest.param(
         {"vendor": True, "path": str(VENDOR)},
         marks=pytest.mark.skipif(not VENDOR.exists(), reason="this user has not built the vendor's PgDog"),
@@ -185,6 +186,20 @@ def test_a_killed_mirror_comes_back_with_its_rows(system: EmbeddedPgdog) -> None
     system.services["mirror"].start()
     system.ready(system.mirror)
     assert asked(where.mirror, "db_9", where.superuser, "SELECT a FROM kept") == [(1,)]
+
+
+def test_a_proxy_that_overhears_the_first_request_to_stop_is_asked_again(homes: Homes, tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    script = f"import signal, sys; n = []; f = open({str(heard)!r}, 'w')\n"
+    script += "signal.signal(2, lambda *_: (f.write('SIGINT '), f.flush(), n and sys.exit(0), n.append(1)))\n"
+    script += "f.write('ready '); f.flush()\nwhile True: signal.pause()"
+    ways = Ways([sys.executable, "-c", script], "plan", {}, {"admin_password": "x"})
+    proxy = Proxy(homes.home("proxy"), ways, homes.endpoint(), homes.endpoint)
+    proxy.stop_deadline = 0.5
+    proxy.start()
+    wait_until(lambda: None if heard.exists() and heard.read_text() else "not there yet", 10, "it to start")
+    proxy.stop()
+    assert heard.read_text() == "ready SIGINT SIGINT "
 
 
 def mine(**services: Any) -> EnvironmentFile:
