@@ -172,6 +172,8 @@ def _line(path: Path, error: Any) -> str:
             return f"{path.name}: {key}: missing; add this key"
         case "literal_error":
             return f"{path.name}: {key}: must be {error['ctx']['expected']}{shown}"
+        case "value_error":
+            return f"{path.name}: {key}: {error['ctx']['error']}"
         case _:
             return f"{path.name}: {key}: {error['msg'][0].lower()}{error['msg'][1:]}{shown}"
 

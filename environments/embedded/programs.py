@@ -22,6 +22,7 @@ from environments.errors import EnvironmentProblem
 from environments.sections.base import Program
 from environments.system import Kind
 
+SERVERS = "/usr/sbin"  # where distributions have servers, and which is not on everybody's PATH
 _VERSION = re.compile(r"(\d+(?:\.\d+)+)")
 _NOBODY = 65534
 _SET_IDS = ("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
@@ -112,13 +113,17 @@ def find_optional(executable: str, wanted: Program) -> Found | None:
         EnvironmentProblem: the named one is missing or has the wrong version.
     """
     named = wanted.path.expanduser() if wanted.path else None
-    path = named or shutil.which(executable, path=f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin")
+    path = named or shutil.which(executable) or shutil.which(executable, path=SERVERS)
     version = version_of(Path(path), ("--version",)) if path else None
     if path and version and fits(version, wanted.version):
         return Found(Path(path), version, "environment file" if named else "PATH")
     if named is not None:
-        wrong = f"version {version}, but version {wanted.version} is wanted" if version else "not a program that runs"
-        raise EnvironmentProblem(f"services.{executable}.path: {named} is {wrong}; correct or remove the key")
+        wrong = (
+            f"version {version}, but version {wanted.version} is wanted; correct either key"
+            if version
+            else "not a program that runs; correct or remove the key"
+        )
+        raise EnvironmentProblem(f"services.{executable}.path: {named} is {wrong}")
     return None
 
 

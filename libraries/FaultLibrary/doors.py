@@ -28,6 +28,11 @@ _SERVICE_PROTOCOLS = {
     "observer-clickhouse": Protocol.HTTP,
     "observer-search": Protocol.HTTP,
     "nats": Protocol.NATS,
+    "primary": Protocol.POSTGRESQL,
+    "mirror": Protocol.POSTGRESQL,
+    "proxy": Protocol.POSTGRESQL,
+    "pgbouncer": Protocol.POSTGRESQL,
+    "prometheus": Protocol.HTTP,
 }
 _LINK_PROTOCOLS = {
     "redis": Protocol.REDIS,
@@ -43,6 +48,8 @@ _LINK_PROTOCOLS = {
     "search": Protocol.HTTP,
     "flight": Protocol.GRPC,
     "nats": Protocol.NATS,
+    "mirror": Protocol.POSTGRESQL,
+    "proxy": Protocol.POSTGRESQL,
 }
 
 

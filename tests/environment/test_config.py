@@ -103,6 +103,60 @@ MISTAKES = {
         GOOD | {"driver": "external", "systems": {"broker": {"capabilities": ["wire"]}}},
         "systems.broker.addresses: missing",
     ),
+    "an unknown dialect": (
+        GOOD | {"systems": {"pgdog": {"capabilities": [], "services": {"proxy": {"dialect": "english"}}}}},
+        "systems.pgdog.services.proxy.dialect: must be 'plan' or 'upstream', not 'english'",
+    ),
+    "a program for the reference proxy": (
+        GOOD | {"systems": {"pgdog": {"capabilities": [], "services": {"proxy": {"path": "/opt/pgdog"}}}}},
+        "systems.pgdog.services.proxy: path and source are of the vendor's program; add vendor: true or remove them",
+    ),
+    "an unknown capability of PgDog": (
+        GOOD | {"systems": {"pgdog": {"capabilities": ["mirrors"]}}},
+        "systems.pgdog.capabilities: 'mirrors' is unknown; use any of: mirroring, exposure",
+    ),
+    "a PgDog that nobody can compare": (
+        GOOD
+        | {
+            "driver": "external",
+            "systems": {
+                "pgdog": {
+                    "capabilities": [],
+                    "addresses": {
+                        "client": "db:6432",
+                        "user": "app",
+                        "password": "%{DB_PASSWORD}",
+                        "superuser_password": "%{DB_PASSWORD}",
+                        "superuser": "postgres",
+                        "primary": "db:5432",
+                    },
+                }
+            },
+        },
+        "systems.pgdog.addresses.mirror: missing; add this key",
+    ),
+    "a password of PgDog in the file": (
+        GOOD
+        | {
+            "driver": "external",
+            "systems": {
+                "pgdog": {
+                    "capabilities": [],
+                    "addresses": {
+                        "client": "db:6432",
+                        "user": "app",
+                        "password": "%{PATH}",
+                        "superuser_password": "%{PATH}",
+                        "superuser": "postgres",
+                        "primary": "db:5432",
+                        "mirror": "db:5433",
+                        "admin_password": "hunter2",
+                    },
+                }
+            },
+        },
+        "systems.pgdog.addresses.admin_password: must not stand in the file; write %{VARIABLE}",
+    ),
     "password variable not set": (EXTERNAL, "addresses.password: the environment variable DB_PASSWORD is not set"),
 }
 
@@ -132,6 +186,20 @@ def test_another_broker_declares_its_own_list_or_nothing(tmp_path: Path) -> None
     assert broker(tmp_path, path="/opt/broker") == {"process-faults"}
     declared = broker(tmp_path, path="/opt/broker", declares=str(tmp_path / "offers.yaml"))
     assert declared == {"process-faults", "wire", "ping"}
+
+
+def pgdog(tmp_path: Path, **proxy: object) -> frozenset[str]:
+    section = {"capabilities": ["link-faults"], "services": {"proxy": proxy}}
+    loaded = load_environment(write(tmp_path, GOOD | {"systems": {"pgdog": section}}))
+    assert loaded.systems.pgdog is not None
+    return loaded.systems.pgdog.declared
+
+
+def test_a_proxy_declares_what_its_dialect_can_say(tmp_path: Path) -> None:
+    assert {"link-faults", "mirroring", "error_kinds", "readiness"} <= pgdog(tmp_path)
+    for upstream in (pgdog(tmp_path, dialect="upstream"), pgdog(tmp_path, vendor=True)):
+        assert {"link-faults", "mirroring", "query_timeout"} <= upstream
+        assert upstream.isdisjoint({"error_kinds", "max_latency", "health", "readiness", "metrics_switch"})
 
 
 @pytest.mark.parametrize("text", ["wire", "[1, 2]", "{wire: true}"])

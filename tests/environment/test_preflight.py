@@ -12,7 +12,10 @@ import pytest
 
 import environments
 from environments.config import ROOT, EnvironmentFile, merged
+from environments.embedded import pgdog as pgdogs
 from environments.embedded import programs
+from environments.sections.base import Program
+from environments.sections.pgdog import PgdogServices
 
 BASE = {"name": "mine", "driver": "embedded", "systems": {"cluster": {"capabilities": ["postgresql"]}}}
 
@@ -157,3 +160,57 @@ def test_an_unreachable_external_system_is_named(monkeypatch: pytest.MonkeyPatch
     assert "start the system or correct the address" in lines[0]
     assert "'nonsense' is not an address; write host:port" in lines[1]
     assert not any("hunter2" in line for line in lines)
+
+
+def test_an_unreachable_external_pgdog_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "hunter2")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, not listening: refuses
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        addresses = {
+            "client": address, "user": "app", "password": "%{DB_PASSWORD}", "superuser": "postgres",
+            "superuser_password": "%{DB_PASSWORD}", "primary": "nonsense", "mirror": address, "admin": address,
+            "pgbouncer": "elsewhere", "metrics": f"http://{address}/metrics", "prometheus": f"http://{address}",
+        }  # fmt: skip
+        section = {"capabilities": [], "addresses": addresses}
+        theirs = {"name": "theirs", "driver": "external", "systems": {"pgdog": section}}
+        lines = environments.preflight(EnvironmentFile.model_validate(theirs))
+    keys = ["client", "primary", "mirror", "admin", "pgbouncer", "metrics", "prometheus"]
+    assert [line.split(":")[0] for line in lines] == [f"systems.pgdog.addresses.{key}" for key in keys]
+    assert all(line.endswith(("start the system or correct the address", "write host:port")) for line in lines)
+    assert not any("hunter2" in line for line in lines)
+
+
+def pgdog(**services: object) -> EnvironmentFile:
+    section = {"capabilities": [], "services": services}
+    return EnvironmentFile.model_validate({"name": "mine", "driver": "embedded", "systems": {"pgdog": section}})
+
+
+def test_programs_beside_the_proxy_may_be_missing_but_not_where_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bouncer = tmp_path / "pgbouncer"
+    bouncer.write_text("#!/bin/sh\necho PgBouncer 1.18.0\n")
+    bouncer.chmod(0o755)
+    monkeypatch.setattr(programs, "SERVERS", str(tmp_path / "sbin"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(programs, "unprivileged", lambda: ())
+    assert environments.preflight(pgdog()) == []
+    assert pgdogs.find_programs(PgdogServices()).keys() == {"primary", "mirror"}
+    services = PgdogServices(pgbouncer=Program(path=bouncer), prometheus=Program(version="2"))
+    assert pgdogs.find_programs(services)["pgbouncer"].provider == "environment file"
+    lines = environments.preflight(
+        pgdog(prometheus={"path": str(tmp_path / "none")}, pgbouncer={"path": str(bouncer), "version": "2"})
+    )
+    assert lines == [
+        f"services.prometheus.path: {tmp_path / 'none'} is not a program that runs; correct or remove the key",
+        f"services.pgbouncer.path: {bouncer} is version 1.18.0, but version 2 is wanted; correct either key",
+    ]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pgdogs.find_programs(PgdogServices())["pgbouncer"].provider == "PATH"
+    assert "pgbouncer" not in pgdogs.find_programs(PgdogServices(pgbouncer=Program(version="2")))
+
+
+def test_each_of_its_servers_is_named_by_its_own_key(tmp_path: Path) -> None:
+    (line,) = environments.preflight(pgdog(mirror={"path": str(tmp_path)}))
+    assert line.startswith(f"services.mirror.path: {tmp_path / 'postgres'} is not a program that runs")
