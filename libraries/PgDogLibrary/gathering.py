@@ -21,7 +21,7 @@ def evidence(proxy: Proxied) -> Evidence:
     """Read both servers and the counters of a proxy that has come to rest."""
     assert proxy.before is not None, "its metrics are on"
     counted = moved([proxy.before, *proxy.readings, read(proxy.instance)])
-    return Evidence(contents(proxy), counted, transactions(proxy), counted.counts.contradictions)
+    return Evidence(contents(proxy), counted, counted.counts.total.backlog, transactions(proxy))
 
 
 def contents(proxy: Proxied) -> Compared:

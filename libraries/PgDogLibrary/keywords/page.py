@@ -18,7 +18,7 @@ from measurement.prometheus import fetch
 from measurement.workers import Operation
 from PgDogLibrary import dialect
 from PgDogLibrary.amount import Amount
-from PgDogLibrary.console import told_differently
+from PgDogLibrary.mirrors import differing
 from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.rest import asked, at_rest, counted, page, read
 from PgDogLibrary.scenarios import number_of
@@ -121,8 +121,8 @@ class PageKeywords:
     def admin_console_should_tell_what_the_metrics_page_tells(self, proxy: Proxied) -> None:
         """Demand the same numbers from `SHOW MIRRORS` as from the page, of each database and user."""
         at_rest(proxy)
-        rows = asked(proxy.instance, "SHOW MIRRORS").records()
-        problems = told_differently(rows, page(proxy.instance), pgdog().addresses.dialect)
+        answer = asked(proxy.instance, "SHOW MIRRORS")
+        problems = differing(page(proxy.instance), answer, pgdog().addresses.dialect)
         if problems:
             raise AssertionError(f"{len(problems)} numbers differ; {'; '.join(problems[:3])}")
 

@@ -102,18 +102,17 @@ def _both(proxy: Proxied, readiness: Readiness, began: float) -> tuple[Report | 
     """
     at_rest(proxy, REST_SECONDS)
     wanted = _thresholds(readiness)
-    before = _assessed(proxy, wanted, began)
+    before = _observed(proxy, began)
     if not declares("readiness"):
-        return None, before[0]
+        return None, assess(before, wanted)
     report = parse(asked(proxy.instance, "SHOW MIRROR READINESS").lines())
-    if (problem := difference(report, wanted, before, _assessed(proxy, wanted, began))) is not None:
+    if (problem := difference(report, wanted, before, _observed(proxy, began))) is not None:
         raise AssertionError(problem)
-    return report, before[0]
+    return report, assess(before, wanted)
 
 
-def _assessed(proxy: Proxied, wanted: Thresholds, began: float) -> tuple[Assessment, Observed]:
-    observed = Observed.of(counted(proxy).total, (time.time() - began) / 3600)
-    return assess(observed, wanted), observed
+def _observed(proxy: Proxied, began: float) -> Observed:
+    return Observed.of(counted(proxy).total, (time.time() - began) / 3600)
 
 
 def assessed(proxy: Proxied, counted_so_far: Moved) -> Assessment:

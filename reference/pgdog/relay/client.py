@@ -47,7 +47,7 @@ class Client(asyncio.Protocol):
         """See asyncio."""
         self.transport = cast("asyncio.Transport", transport)
         self.write = self.transport.write
-        self.proxy.connected.add(self)
+        self.proxy.clients.add(self)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
@@ -167,7 +167,7 @@ class Client(asyncio.Protocol):
             self.transport.close()
 
     def _leave(self) -> None:
-        self.proxy.connected.discard(self)
+        self.proxy.clients.discard(self)
         if self._key is not None:
             self.proxy.keys.pop(self._key, None)
         for lane in self.lanes:

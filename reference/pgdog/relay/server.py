@@ -52,7 +52,7 @@ class MirrorProxy:
         self.settings, self.tallies, self.admin = settings, tallies, admin
         self.parts = _parts(defect)
         self.budget = Budget(settings.queue_bytes)
-        self.connected: set[Client] = set()
+        self.clients: set[Client] = set()
         self.lanes: set[Lane] = set()
         self.running: set[Lane] = set()  # lanes whose session has something to do
         self.keys: dict[bytes, Source] = {}
@@ -60,11 +60,6 @@ class MirrorProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._drained = asyncio.Event()
         self._server: asyncio.Server | None = None
-
-    @property
-    def clients(self) -> int:
-        """Clients that are connected."""
-        return len(self.connected)
 
     @property
     def mirror_sessions(self) -> int:
@@ -98,7 +93,7 @@ class MirrorProxy:
         """Stop accepting, end the clients, and let what waits be replayed for some seconds at most."""
         if self._server is not None:
             self._server.close()
-        for client in tuple(self.connected):
+        for client in tuple(self.clients):
             client.refuse("57P01", "the proxy is shutting down")
         if self.lanes:
             try:
