@@ -16,6 +16,7 @@ from TemporalLibrary.core import wait_until
 
 NOBODY = Endpoint("127.0.0.1", 9)  # the discard service: nobody listens there
 MIRROR_LINK = "proxy-mirror"
+AMPLE = 10_000  # transactions of one client that may wait: none of the clients here fills that
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ def number_of(counts: Tally, outcome: str) -> int:
     return int(value) - less
 
 
-def exposed(share: float, **other: int | None) -> ProxyOptions:
+def exposed(share: float, queue: int = AMPLE) -> ProxyOptions:
     """Options of a proxy that mirrors a share of the transactions."""
-    return ProxyOptions(databases=(Mirrored(exposure=share, queue=other.get("queue")),))
+    return ProxyOptions(databases=(Mirrored(exposure=share, queue=queue),))
 
 
 def rows_by_transaction(proxy: Proxied) -> dict[tuple[int, int], int]:

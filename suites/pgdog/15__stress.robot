@@ -19,7 +19,7 @@ Under lasting load neither memory nor sessions grow, and the mirror keeps up
 
 Of 100 clients at once each gets right answers, and counts are exact
     [Tags]    PS-02
-    ${proxy} =    Given A Proxy Mirrors
+    ${proxy} =    Given A Proxy Mirrors    connect_timeout=5 seconds
     When Clients Ask At Once    ${proxy}    clients=100    queries=20
     Then Answers Should Have Been Right    ${proxy}
     And Counters Should Show    ${proxy}    attempted=2000    mirrored=2000    within=30 seconds

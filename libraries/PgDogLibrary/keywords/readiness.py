@@ -12,7 +12,8 @@ from typing import Literal
 from robot.api.deco import keyword
 
 from EnvironmentLibrary.telling import say
-from environments.pgdog.options import ProxyOptions, Readiness
+from environments.pgdog.options import Readiness
+from PgDogLibrary import scenarios
 from PgDogLibrary.counts import Moved
 from PgDogLibrary.keywords.base import declares, own_proxy
 from PgDogLibrary.proxied import Proxied
@@ -42,7 +43,7 @@ class ReadinessKeywords:
             least: the smallest number of transactions that is ready.
         """
         readiness = Readiness(max_error_rate=most_errors, min_requests=least)
-        proxy = own_proxy(ProxyOptions(readiness=readiness))
+        proxy = own_proxy(replace(scenarios.exposed(1.0), readiness=readiness))
         began = time.time()
         queries, failures = _traffic(after)
         _ask(proxy, queries, failures)
@@ -67,7 +68,7 @@ class ReadinessKeywords:
         if of not in CONDITIONS:
             raise ValueError(f"there is no condition '{of}'; there are {', '.join(CONDITIONS)}")
         readiness, work = CONDITIONS[of]
-        proxy = own_proxy(ProxyOptions(readiness=readiness))
+        proxy = own_proxy(replace(scenarios.exposed(1.0), readiness=readiness))
         began = time.time()
         work(proxy)
         self.migration_readiness_should_be(proxy, status, because, timedelta(seconds=time.time() - began))

@@ -35,6 +35,7 @@ class TrafficKeywords:
         mirror: Literal["reachable", "unreachable"] = "reachable",
         metrics: Literal["on", "off"] = "on",
         query_timeout: timedelta | None = None,
+        connect_timeout: timedelta = timedelta(milliseconds=500),
     ) -> Proxied:
         """Start a proxy of the test's own, with the primary and the mirror of the environment and tables of its own.
 
@@ -44,12 +45,14 @@ class TrafficKeywords:
             mirror: `unreachable` names an address where nobody listens.
             metrics: whether mirroring is counted.
             query_timeout: how long the mirror may take for a statement; left out: the proxy's own default.
+            connect_timeout: how long a session may take to begin; PgDog has one for primary and mirror.
         """
         where = NOBODY if mirror == "unreachable" else None
         options = ProxyOptions(
             databases=(Mirrored(exposure=exposure, queue=queue, mirror=where),),
             metrics=metrics == "on",
-            query_timeout_ms=round(query_timeout.total_seconds() * 1000) if query_timeout else None,
+            connect_timeout_ms=_milliseconds(connect_timeout),
+            query_timeout_ms=_milliseconds(query_timeout) if query_timeout else None,
         )
         return own_proxy(options)
 
@@ -165,3 +168,7 @@ class TrafficKeywords:
                 f"the proxy grew by {grown / MEGABYTE:.0f} MB, expected at most {most / MEGABYTE:g} MB"
             )
         say(f"the proxy grew by {grown / MEGABYTE:.1f} MB")
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
