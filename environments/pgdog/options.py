@@ -36,11 +36,15 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
-    """A proxy's whole configuration, but for where it listens and who may log in."""
+    """A proxy's whole configuration, but for where it listens and with which passwords.
+
+    Upstream has one limit of each kind for both servers: there `connect_timeout_ms` holds for clients, too, that wait
+    for a connection to the primary, and a hundred that come at once need more than a second of it.
+    """
 
     databases: tuple[Mirrored, ...] = (Mirrored(),)
     metrics: bool = True
     readiness: Readiness = field(default_factory=Readiness)  # the dialect `upstream` has no words for it
     connect_timeout_ms: int = 500  # of a connection to the mirror
-    query_timeout_ms: int | None = None  # of a statement on the mirror; None: the program's own default
+    query_timeout_ms: int | None = None  # of a replay on the mirror; None: the program's own default
     mirror_users: tuple[str, ...] | None = None  # who has a login for the mirror; None: all users

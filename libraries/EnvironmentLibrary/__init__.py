@@ -146,8 +146,8 @@ class EnvironmentLibrary:
     def addresses_of_the_system(self) -> object:
         """Return how clients reach the system that runs, for libraries that are not of this project.
 
-        Its attributes are those of `ClusterAddresses`, `BrokerAddresses` or `FraiseqlAddresses` in
-        `environments/system.py`; passwords are `Secret`.
+        Its attributes are those of `ClusterAddresses`, `BrokerAddresses`, `FraiseqlAddresses` or `PgdogAddresses` in
+        `environments/addresses.py`; passwords are `Secret`.
         """
         return current_system().addresses
 
