@@ -66,6 +66,13 @@ def test_rows_without_a_key_are_counted():
     ]
 
 
+def test_a_row_that_is_there_once_too_often_is_doubled_whether_or_not_there_is_a_key():
+    primary, mirror = rows(("1", "a"), ("2", "b")), rows(("1", "a"), ("2", "b"), ("2", "b"))
+    for key in ((), ("id",)):
+        assert told(primary, mirror, key) == [(Kind.DOUBLED, 1, "(id=2, name=b)")]
+        assert told(mirror, primary, key) == [(Kind.LOST, 1, "(id=2, name=b)")]
+
+
 def test_a_key_that_is_not_unique_is_none():
     primary = rows(("1", "a"), ("1", "b"))
     assert told(primary, rows(("1", "a"), ("1", "c"))) == [
@@ -120,6 +127,7 @@ def test_sequences_that_would_give_out_what_is_taken():
     assert "s was never used on the mirror" in found.first
     assert difference_of_sequences(states(8, 9), states(8, 9)) == []  # ids that clients chose: so on the primary too
     assert len(difference_of_sequences({}, states(8, 9))) == 1
+    assert len(difference_of_sequences(states(1, 1), states(None, 1))) == 1
 
 
 def test_what_was_compared_is_judged():

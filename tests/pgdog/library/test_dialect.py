@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from PgDogLibrary.counts import Tally
+from PgDogLibrary.counts import Tally, moved
 from PgDogLibrary.dialect import counts, is_count, is_shown
 from PgDogLibrary.scrape import Scrape
 
@@ -136,6 +136,21 @@ def test_plan_numbers_that_cannot_all_be_right_are_told(was, now, sentence):
     page = text("plan-ten")
     assert was in page
     assert sentence in plan(page.replace(was, now)).contradictions
+
+
+def test_only_what_grows_tells_a_reset():
+    before = plan(text("plan-ten"))
+    assert len(before.total.grows) == 8  # neither latency nor health, and no backlog
+    page = text("plan-ten").replace('"backlog"} 0', '"backlog"} 5').replace('"total"} 30', '"total"} 35')
+    slower = plan(page.replace("12.500", "20.000"))
+    faster = plan(page.replace('"backlog"} 5', '"backlog"} 1').replace('ago"} 4', 'ago"} 0'))
+    change = moved([before, slower, faster])
+    assert (change.resets, change.counts.total.attempted, change.counts.total.backlog) == (0, 5, 1)
+
+
+def test_balanced_numbers_are_not_told():
+    assert plan(text("plan-ten")).total.unbalanced() is None
+    assert upstream("overflow").total.unbalanced() is None
 
 
 def test_unbalanced_numbers_are_told():

@@ -110,6 +110,10 @@ def test_errors_in_a_row_are_unknown_where_there_are_enough_to_make_one():
     assert found.reasons == ("Consecutive error count is not known",)
 
 
+def test_a_row_of_errors_is_no_longer_than_there_are_errors():
+    assert assess(replace(observed(100_000, 99_900, 100), consecutive_errors=None), SEED).score == 100.0
+
+
 def test_no_minimum_of_runtime_needs_no_runtime():
     assert assess(replace(observed(1000, 1000), uptime_hours=None), SEED).score == 100.0
 

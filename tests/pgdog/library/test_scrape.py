@@ -64,7 +64,12 @@ def test_status_and_content_type_are_judged():
 
 def test_parts_of_a_histogram_belong_to_it():
     page = '# HELP h x\n# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 0.5\nh_count 1\n'
+    page += "# HELP g x\n# TYPE g gauge\ng 1\n"
     assert faults(answer(page), is_count("plan")) == []
+    assert faults(answer(page + "h_other 1\n"), is_count("plan")) == [
+        "h_other has 0 HELP lines, expected one",
+        "h_other has 0 TYPE lines, expected one",
+    ]
 
 
 def test_measured_values_may_have_decimals():
@@ -75,6 +80,8 @@ def test_a_series_is_found_by_exactly_its_labels():
     page = Scrape.of('a 5\na{x="1"} 2\na{x="1",y="2"} 3\nb 1\nb 2\n')
     assert (page.value("a"), page.value("a", x="1"), page.value("a", y="2", x="1")) == (5, 2, 3)
     assert page.value("a", y="2") is None
+    assert page.has("a")
+    assert not Scrape.of("a 5\n").has("b")
     with pytest.raises(AssertionError, match="b is 2 times on the page"):
         page.value("b")
 
