@@ -66,9 +66,8 @@ def the_proxy() -> Proxied:
 
 
 def logged(instance: PgdogInstance) -> str:
-    """Return the end of what a proxy has written so far."""
-    text = instance.log.read_text(encoding="utf-8", errors="replace").strip() if instance.log.exists() else ""
-    return text[-600:]
+    """Return what a proxy has written so far."""
+    return instance.log.read_text(encoding="utf-8", errors="replace").strip() if instance.log.exists() else ""
 
 
 def _proxied(instance: PgdogInstance, place: Place, options: ProxyOptions) -> Proxied:

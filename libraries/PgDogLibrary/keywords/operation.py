@@ -149,7 +149,7 @@ def _served(file: WrongFile, within: float) -> str | None:
     if instance.exit_status() == 0:
         return f"{file.what}: it ended with status 0"
     if file.key not in logged(instance):
-        return f"{file.what}: '{file.key}' is not named in '{logged(instance)[-200:]}'"
+        return f"{file.what}: '{file.key}' is not named in '{logged(instance)[-300:]}'"
     return None
 
 
