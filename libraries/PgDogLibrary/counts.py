@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from PgDogLibrary.queued import Queued
+
 _COUNTS = ("attempted", "mirrored", "sampled_out", "overflow", "errors", "connection", "query", "timeout", "backlog")
 _Key = TypeVar("_Key")
 
@@ -55,6 +57,7 @@ class Tally:
         backlog: queued or being replayed.
         latency: of replays.
         health: of mirroring.
+        raw: upstream's own numbers, from which the others are concluded.
         grows: every series this was read from that only grows while the proxy runs -> its value.
     """
 
@@ -69,6 +72,7 @@ class Tally:
     backlog: int | None = None
     latency: Latency = Latency()
     health: Health = Health()
+    raw: Queued | None = None
     grows: Mapping[str, float] = field(default_factory=dict)
 
     def unaccounted(self) -> int | None:
@@ -159,6 +163,12 @@ def moved(readings: Sequence[MirrorCounts]) -> Moved:
     return Moved(counts, sum(step.resets for step in steps), last.at - first.at)
 
 
+def concluded(raw: Queued, latency: Latency, grows: Mapping[str, float]) -> Tally:
+    """Return a tally of what upstream's numbers tell."""
+    numbers: dict[str, Any] = raw.concluded()
+    return Tally(**numbers, latency=latency, raw=raw, grows=grows)
+
+
 def added(numbers: Iterable[int | None]) -> int | None:
     """Return the sum, None when one of the numbers is not known."""
     known = []
@@ -189,8 +199,11 @@ def _difference(before: Tally | None, after: Tally, again: bool) -> Tally:
     """Subtract; what began again, or is there for the first time, has moved by all that it shows."""
     if before is None or again or _went_down(before, after):
         return after
+    latency = _latency(before.latency, after.latency)
+    if before.raw is not None and after.raw is not None:
+        return concluded(after.raw - before.raw, latency, after.grows)
     numbers: dict[str, Any] = {name: _minus(getattr(after, name), getattr(before, name)) for name in _COUNTS}
-    return replace(after, **numbers, latency=_latency(before.latency, after.latency))
+    return replace(after, **numbers, latency=latency)
 
 
 def _latency(before: Latency, after: Latency) -> Latency:
@@ -207,22 +220,18 @@ def _latency(before: Latency, after: Latency) -> Latency:
 def _joined(steps: Sequence[Tally]) -> Tally:
     if len(steps) == 1:
         return steps[0]
-    numbers: dict[str, Any] = {name: added(getattr(step, name) for step in steps) for name in _COUNTS}
     timed = [step.latency for step in steps if step.latency.count != 0] or [steps[-1].latency]
     count = added(latency.count for latency in timed)
     totals = [latency.total_ms for latency in timed if latency.total_ms is not None]
     total = sum(totals) if len(totals) == len(timed) else None
     longest = [latency.maximum_ms for latency in timed if latency.maximum_ms is not None]
-    return replace(
-        steps[-1],
-        **numbers,
-        latency=Latency(
-            total,
-            count,
-            total / count if count and total is not None else None,
-            max(longest) if len(longest) == len(timed) else None,
-        ),
-    )
+    average = total / count if count and total is not None else None
+    latency = Latency(total, count, average, max(longest) if len(longest) == len(timed) else None)
+    raw = [step.raw for step in steps if step.raw is not None]
+    if len(raw) == len(steps):
+        return concluded(sum(raw, Queued()), latency, steps[-1].grows)
+    numbers: dict[str, Any] = {name: added(getattr(step, name) for step in steps) for name in _COUNTS}
+    return replace(steps[-1], **numbers, latency=latency)
 
 
 def _joined_by_key(steps: Sequence[Mapping[_Key, Tally]]) -> dict[_Key, Tally]:

@@ -17,7 +17,7 @@ latency        `stat=...`                                        `total_query_ti
 
 M is `mirror_mirrored_count`: what was *queued*, whatever became of it; E is `mirror_error_count`. What upstream calls
 `dropped` was sampled out, what the plan calls so found a full queue. Q counts statements: a transaction of which
-several were refused counts several times, and then no more is taken off the mirrored ones than there are.
+several were refused counts several times (see `queued`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from measurement.prometheus import Sample
-from PgDogLibrary.counts import Health, Latency, MirrorCounts, Tally, added
+from PgDogLibrary.counts import Health, Latency, MirrorCounts, Tally, added, concluded
+from PgDogLibrary.queued import Queued
 from PgDogLibrary.scrape import Scrape, series
 
 Dialect = Literal["plan", "upstream"]
@@ -73,8 +74,10 @@ def is_count(dialect: Dialect) -> Callable[[Sample], bool]:
 def _plan(scrape: Scrape) -> MirrorCounts:
     if not is_shown(scrape, "plan"):
         raise AssertionError("the page has no family 'mirror'")
-    numbers = {field: _needed(scrape, type=name) for name, field in _TYPES.items() if name != "sampled_out"}
-    kinds = {field: _needed(scrape, error_type=name) for name, field in _KINDS.items()}
+    numbers: dict[str, Any] = {
+        field: _needed(scrape, type=name) for name, field in _TYPES.items() if name != "sampled_out"
+    }
+    kinds: dict[str, Any] = {field: _needed(scrape, error_type=name) for name, field in _KINDS.items()}
     full = _needed(scrape, error_type="buffer_full")
     sampled, backlog = _number(scrape, type="sampled_out"), _number(scrape, type="backlog")
     grows = {
@@ -185,24 +188,12 @@ def _upstream_tally(scrape: Scrape, whose: str, chosen: _Chosen, pool: _Chosen) 
         shown[name] = int(found[0][1])
         if name != _QUEUE:
             grows[series(name, found[0][0])] = found[0][1]
-    attempted, queued, sampled, failed = (shown[f"mirror_{name}_count"] for name in _UPSTREAM)
-    backlog = shown[_QUEUE]
-    overflow = min(max(attempted - queued - sampled, 0), failed)
+    attempted, queued, sampled_out, failed = (shown[f"mirror_{name}_count"] for name in _UPSTREAM)
     refused = int(_of_pool(scrape, "total_server_errors", pool) or 0)
-    replayed = queued - (failed - overflow) - backlog
-    refused = min(refused, max(replayed, 0))
+    raw = Queued(attempted, queued, sampled_out, failed, refused, shown[_QUEUE])
     spent, times = (_of_pool(scrape, f"total_query_{what}", pool) for what in ("time", "count"))
-    return Tally(
-        attempted=attempted,
-        mirrored=replayed - refused,
-        sampled_out=sampled,
-        overflow=overflow,
-        errors=failed + refused,
-        query=refused,
-        backlog=backlog,
-        latency=Latency(spent, None if times is None else int(times), spent / times if spent and times else None),
-        grows=grows,
-    )
+    latency = Latency(spent, None if times is None else int(times), spent / times if spent and times else None)
+    return concluded(raw, latency, grows)
 
 
 def _of_pool(scrape: Scrape, name: str, pool: _Chosen) -> float | None:
@@ -224,25 +215,17 @@ def _impossible(scrape: Scrape) -> list[str]:
     return problems
 
 
-# -- both
-
-
 def _sum(tallies: list[Tally]) -> Tally:
     if len(tallies) == 1:
         return tallies[0]
     spent = [tally.latency.total_ms for tally in tallies if tally.latency.total_ms is not None]
     times = added(tally.latency.count for tally in tallies if tally.latency.count is not None)
-    return Tally(
-        attempted=added(tally.attempted for tally in tallies),
-        mirrored=added(tally.mirrored for tally in tallies),
-        sampled_out=added(tally.sampled_out for tally in tallies),
-        overflow=added(tally.overflow for tally in tallies),
-        errors=added(tally.errors for tally in tallies),
-        query=added(tally.query for tally in tallies),
-        backlog=added(tally.backlog for tally in tallies),
-        latency=Latency(sum(spent), times, sum(spent) / times if times else None) if spent else Latency(),
-        grows={name: value for tally in tallies for name, value in tally.grows.items()},
-    )
+    latency = Latency(sum(spent), times, sum(spent) / times if times else None) if spent else Latency()
+    grows = {name: value for tally in tallies for name, value in tally.grows.items()}
+    return concluded(sum((tally.raw for tally in tallies if tally.raw), Queued()), latency, grows)
+
+
+# -- both
 
 
 def _parts_that_do_not_add_up(

@@ -43,6 +43,10 @@ def test_a_counter_that_went_down_is_a_reset_for_all_of_them():
     assert (change.counts.total.attempted, change.counts.total.mirrored, change.counts.total.connection) == (27, 26, 1)
 
 
+def test_a_counter_that_is_gone_is_a_reset():
+    assert moved([reading(0, tally(5, 5, x=1.0)), reading(1, tally(5, 5, y=1.0))]).resets == 1
+
+
 def test_a_reset_is_seen_by_the_start_where_the_counters_have_overtaken_themselves():
     before, after = tally(5, 5), tally(9, 9)
     assert moved([reading(0, before), reading(1, after)]).counts.total.attempted == 4

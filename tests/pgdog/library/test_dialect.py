@@ -94,6 +94,23 @@ def test_statements_that_failed_are_no_more_than_transactions_that_were_replayed
     assert (total.mirrored, total.query, total.unaccounted()) == (0, 40, 0)
 
 
+def test_what_moved_is_concluded_from_how_far_the_numbers_moved():
+    """A session that ends breaks off an item, and may be told as an error of the server as well."""
+    pool = (
+        'total_server_errors{user="app",database="app_mirror",host="127.0.0.1",port="27502",shard="0",role="primary"}'
+    )
+    before, after = text("upstream-dead"), text("upstream-dead")
+    for name, was, now in (("total", 5, 7), ("mirrored", 5, 7), ("error", 4, 6)):
+        for labels in ("", '{user="app",database="app_mirror"}'):
+            assert f"\nmirror_{name}_count{labels} {was}\n" in after
+            after = after.replace(f"\nmirror_{name}_count{labels} {was}\n", f"\nmirror_{name}_count{labels} {now}\n")
+    after = after.replace(f"{pool} 0", f"{pool} 1")
+    readings = [counts(Scrape.of(page), "upstream", MIRRORS) for page in (before, after, after)]
+    for change in (moved(readings[:2]), moved(readings)):
+        for tally in (change.counts.total, change.counts.databases["app"], change.counts.users["app", "app"]):
+            assert shown(tally) == "2 0 0 0 2 None 0 None 0"
+
+
 def test_an_upstream_page_without_a_sum_or_with_two_is_refused():
     with pytest.raises(AssertionError, match="has 0 samples mirror_total_count in all, expected one"):
         counts(Scrape.of('mirror_total_count{user="a",database="b"} 1\n'), "upstream")
