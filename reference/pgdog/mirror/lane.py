@@ -53,8 +53,7 @@ class Lane:
     def push(self, unit: Unit) -> None:
         """Take a unit that took effect on the primary, or count why not."""
         self.tally.attempt()
-        exposure = self.destination.exposure
-        if exposure < 1 and random.random() >= exposure:
+        if not self.chosen(unit):
             self.tally.sample_out()
         elif unit.verdict is not None:
             self.tally.fail(unit.verdict)
@@ -62,6 +61,11 @@ class Lane:
             self.overflow()
         else:
             self.take(unit)
+
+    def chosen(self, unit: Unit) -> bool:
+        """Roll the dice for a unit."""
+        exposure = self.destination.exposure
+        return exposure >= 1 or random.random() < exposure
 
     def full(self, unit: Unit) -> bool:
         """Tell whether there is no room for a unit; what runs does not wait."""
@@ -90,7 +94,7 @@ class Lane:
             return
         if not self.queue:
             if self.leaving:
-                self._leave()
+                self.end()
             return
         if self.session is None:
             self.connect()
@@ -129,14 +133,14 @@ class Lane:
         """Open a session, unless that failed a moment ago; then what waits has failed as well."""
         login = self.proxy.settings.login(self.user, self.destination)
         if login is None or time.monotonic() < self._try_again:
-            self._fail_all()
+            self.fail_all()
             return
         self.busy = True
         self._opening = asyncio.get_running_loop().create_task(self._open(*login))
 
     async def _open(self, user: str, password: str) -> None:
         names = {"user": user, "database": self.destination.database}
-        session = Session(Login(user, password), self.parameters | names, self.settled, self.idle)
+        session = self.session_of(Login(user, password), self.parameters | names)
         where = self.destination
         try:
             async with asyncio.timeout(self.proxy.settings.connect_timeout or None):
@@ -149,16 +153,26 @@ class Lane:
             session.discard()
             self._try_again = time.monotonic() + _TRY_AGAIN
             self.busy = False
-            self._fail_all()
+            self.fail_all()
         else:
             self.session, self.busy = session, False
         self.pump()
 
-    def _fail_all(self) -> None:
+    def session_of(self, login: Login, parameters: dict[str, str]) -> Session:
+        """Return a session that is not connected yet."""
+        return Session(login, parameters, self.settled, self.idle)
+
+    def prepare(self) -> None:
+        """Open the session before there is anything to do, so that the first units need not wait for it."""
+        if self.destination.exposure > 0 and not self.busy and self.session is None:
+            self.connect()
+
+    def fail_all(self) -> None:
+        """There is no session for what waits."""
         while self.queue:
             self.settled(self.queue[0], 0.0, "connection")
         if self.leaving:
-            self._leave()
+            self.end()
 
     def settled(self, unit: Unit, seconds: float, problem: Kind | None) -> None:
         """A unit has its outcome."""
@@ -210,9 +224,10 @@ class Lane:
             self._opening.cancel()
         if self.session is not None:
             self.session.give_up("connection")
-        self._fail_all()
+        self.fail_all()
 
-    def _leave(self) -> None:
+    def end(self) -> None:
+        """Nothing is left to do, and the client is gone."""
         if self.session is not None:
             self.session.close()
             self.session = None

@@ -118,7 +118,7 @@ class Session(asyncio.Protocol):
         for step in steps:
             for part in step.frames:
                 if isinstance(part, Statement):
-                    if not self._has(part):
+                    if not self.has(part):
                         chunks += (close_statement(part.name), part.parse)
                     continue
                 chunks.append(part)
@@ -131,7 +131,7 @@ class Session(asyncio.Protocol):
         else:
             self._write(b"".join(chunks))
 
-    def _has(self, statement: Statement) -> bool:
+    def has(self, statement: Statement) -> bool:
         """Tell whether the session has a statement; from now on it has."""
         if statement.name and self._known.get(statement.name) is statement:
             return True
@@ -308,7 +308,8 @@ class Session(asyncio.Protocol):
         """Ask the server to cancel what runs, in a connection of its own; nothing is said when it cannot be reached.
 
         Args:
-            host, port: of the mirror.
+            host: of the mirror.
+            port: of the mirror.
             patience: seconds to try.
         """
         with suppress(OSError, TimeoutError):

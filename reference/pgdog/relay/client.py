@@ -153,6 +153,11 @@ class Client(asyncio.Protocol):
 
     # From the primary
 
+    def logged_in(self) -> None:
+        """The primary has let the client in."""
+        for lane in self.lanes:
+            lane.prepare()
+
     def has_key(self, key: bytes) -> None:
         """The primary gave the key for cancelling."""
         source = self._settings.source(self._name)

@@ -66,6 +66,7 @@ class Primary(asyncio.Protocol):
     def _hear(self, letter: int, body: bytes) -> None:
         if letter == _READY:
             self.ready = True
+            self._client.logged_in()
         elif letter == _KEY:
             self.key = body
             self._client.has_key(body)

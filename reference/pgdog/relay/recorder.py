@@ -54,7 +54,7 @@ class Recorder:
         self.kept: Kept = ()
         self.prepared = Prepared()
         self.open = Open(())
-        self._budget, self._emit = budget, emit
+        self._budget, self.emit = budget, emit
         self._splitter = Splitter()
         self._partial = 0  # bytes of a frame that has not come whole
         self._version = 0
@@ -79,7 +79,7 @@ class Recorder:
         last = self.pending[-1] if self.pending else None
         if letter in COPY_FRAMES:
             if last is not None:
-                self._extend(last, letter, message, whole)
+                self.extend(last, letter, message, whole)
             return
         if last is None or last.closed:
             if letter not in _MESSAGES and letter != _SYNC:
@@ -89,7 +89,7 @@ class Recorder:
         if letter == _SYNC:
             last.closed = True
         elif letter in _MESSAGES:
-            self._extend(last, letter, message, whole)
+            self.extend(last, letter, message, whole)
 
     def _add(self, request: Request, whole: bool = True) -> None:
         self.pending.append(request)
@@ -97,7 +97,8 @@ class Recorder:
         if not whole or self._budget.held > self._budget.limit:
             self._lose(request)
 
-    def _extend(self, request: Request, letter: int, message: bytes, whole: bool) -> None:
+    def extend(self, request: Request, letter: int, message: bytes, whole: bool) -> None:
+        """Add a frame to a request."""
         if not request.lost:
             request.frames.append(message)
             request.size += len(message)
@@ -140,7 +141,7 @@ class Recorder:
         if request.simple and before == status == IDLE and len(tags) == 1 and request.error is None:
             first = request.frames[0] if request.frames else b""
             if tags[0][:7] == b"SELECT " and first and not sql.may_write(first):
-                self._emit(Unit([Step(request.frames, tags)], request.size, False, self.kept, self.kept))
+                self.emit(Unit([Step(request.frames, tags)], request.size, False, self.kept, self.kept))
                 return
         try:
             self._settle(request, before)
@@ -160,7 +161,7 @@ class Recorder:
             if request.closed and request.frames and (self.status == IDLE or _MAY_COMMIT.search(text)):
                 unit = Unit([], 0, False, self.kept, self.kept)
                 unit.verdict = "connection"
-                self._emit(unit)
+                self.emit(unit)
                 self.status = IDLE
         self._budget.held -= self.open.size + self._partial
         self.open, self._partial = Open(self.kept), 0
@@ -184,14 +185,14 @@ class Recorder:
             start = self._walk(work)
         if self.status != IDLE:
             if tags[start:]:
-                self._append(work, start)
+                self.append(work, start)
             elif request.error is None and not request.simple and work.frames:
-                self._append(work, start)  # a portal, executed later
+                self.append(work, start)  # a portal, executed later
         elif request.error is not None:
-            self._failed(request, work)
+            self.failed(request, work)
         elif start < len(tags) or (not tags and (request.simple or work.texts)):
-            self._append(work, start)
-            self._commit()
+            self.append(work, start)
+            self.commit()
 
     def _walk(self, work: Work) -> int:
         """Look at each statement for what begins, ends or outlives a transaction.
@@ -210,22 +211,22 @@ class Recorder:
             chain = _CHAIN.search(work.texts[place]) is not None
             begin = self.open.begin
             if tag == b"ROLLBACK":
-                self._roll_back(work, start, place + 1)
+                self.roll_back(work, start, place + 1)
             elif chain:
                 if start < place:
-                    self._append(work, start, place)
+                    self.append(work, start, place)
                 self.open.steps.append(Step([query(b"COMMIT")], [b"COMMIT"]))
-                self._commit()
+                self.commit()
             else:
-                self._append(work, start, place + 1)
-                self._commit()
+                self.append(work, start, place + 1)
+                self.commit()
             if chain:
                 self.open.begin = begin
                 self.open.steps.append(Step([query(begin)], [b"BEGIN"]))
             start = place + 1
         return start
 
-    def _append(self, work: Work, start: int, end: int | None = None) -> None:
+    def append(self, work: Work, start: int, end: int | None = None) -> None:
         """Add a range of statements to the open transaction."""
         last = len(work.tags) if end is None else end
         if self.open.lost:
@@ -237,31 +238,38 @@ class Recorder:
         self.open.size += size
         self._budget.held += size
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        """The open transaction took effect."""
         done = self.open
         unit = Unit(done.steps, done.size, done.wrote, self.kept, done.kept)
         unit.lost = done.lost
-        self._budget.held -= done.size
-        self.kept = done.kept
-        self.open = Open(self.kept)
-        self._emit(unit)
+        self.close()
+        self.emit(unit)
 
-    def _roll_back(self, work: Work, start: int, end: int) -> None:
+    def close(self) -> None:
+        """The open transaction is no longer open; what it set stays."""
+        self._budget.held -= self.open.size
+        self.kept = self.open.kept
+        self.open = Open(self.kept)
+
+    def roll_back(self, work: Work, start: int, end: int) -> None:
         """The open transaction was rolled back, by the last statement of a range."""
         self._budget.held -= self.open.size
         self.kept = settings_kept.surviving_rollback(self.kept, self.open.kept)
         self.open = Open(self.kept)
 
-    def _failed(self, request: Request, work: Work) -> None:
+    def failed(self, request: Request, work: Work) -> None:
         """A request ended in an error, and with it whatever was open."""
-        self._roll_back(work, 0, 0)
+        self.roll_back(work, 0, 0)
 
     def _settle_lost(self, request: Request) -> None:
         """Settle a request of which only the answers are known."""
+        if self.status == IDLE and not request.simple and not request.tags:
+            return  # it prepared something and executed nothing
         committed = b"COMMIT" in request.tags or (self.status == IDLE and request.tags[-1:] != [b"ROLLBACK"])
         self._lose_open()
         if committed and request.error is None:
-            self._commit()
+            self.commit()
         elif self.status == IDLE:
             self.open = Open(self.kept)
 
@@ -270,7 +278,7 @@ class Recorder:
         self._lose_open()
         unit = Unit([], 0, True, self.kept, self.kept)
         unit.verdict = "query"
-        self._emit(unit)
+        self.emit(unit)
         self.open = Open(self.kept)
         self.open.lost = self.status == IN_TRANSACTION
 

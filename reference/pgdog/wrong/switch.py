@@ -9,94 +9,70 @@ class Defect(NamedDefect):
     """A named wrong behaviour, and the real mistake it stands for; the program has at most one."""
 
     # What reaches the mirror, and what the client notices of it.
-    COUNTS_TWICE = (
-        "counts-twice",
-        "A replay is counted by the queue that handed it out and again by the session that ran it.",
-    )
+    COUNTS_TWICE = ("counts-twice", "Recording an error raises the total that the request had raised already.")
     DEAD_MIRROR_IS_SUCCESS = (
         "dead-mirror-is-success",
-        "What was handed to the replay counts as mirrored, whether or not a mirror was there to take it.",
+        "What could be handed over counts as mirrored; that nobody executed it is never asked.",
     )
-    FORGETS_OVERFLOW = (
-        "forgets-overflow",
-        "What finds the queue full is thrown away before anything has counted it.",
-    )
+    FORGETS_OVERFLOW = ("forgets-overflow", "The result of putting something into a full channel is ignored.")
     SAMPLES_PER_STATEMENT = (
         "samples-per-statement",
-        "The exposure is drawn for every statement, so that parts of transactions reach the mirror.",
+        "The dice are rolled where a request is sent, so that transactions lose some of their statements.",
     )
     REPLAYS_AT_ONCE = (
         "replays-at-once",
-        "Statements are sent on as they come, long before anybody knows whether the primary will commit them.",
+        "Each statement is replayed when it is answered, in a session that knows of no transaction.",
     )
     REPLAYS_ROLLED_BACK_WORK = (
         "replays-rolled-back-work",
-        "The end of a transaction flushes its buffer, and nobody looks which end it was.",
+        "The end of a transaction flushes its recording, whichever end it is.",
     )
     REPLAYS_FAILED_WORK = (
         "replays-failed-work",
-        "A request is mirrored when it was sent, although the primary answered with an error.",
+        "A request is copied when it is sent; that the primary refused it changes nothing.",
     )
-    BLOCKS_THE_CLIENT = (
-        "blocks-the-client",
-        "The relay waits for room in the queue instead of dropping: a slow mirror is a slow primary.",
-    )
+    BLOCKS_THE_CLIENT = ("blocks-the-client", "Mirroring is awaited on the way of the answer.")
     LEAKS_MIRROR_SESSIONS = (
         "leaks-mirror-sessions",
-        "The session to the mirror is left open when its client has gone.",
+        "The session on the mirror belongs to nobody once its client is gone.",
     )
-    LOSES_COPY_DATA = (
-        "loses-copy-data",
-        "Of a COPY only the first message with data is recorded.",
-    )
+    LOSES_COPY_DATA = ("loses-copy-data", "The data of a COPY is not seen as part of the request it belongs to.")
     HIDES_QUERY_ERRORS = (
         "hides-query-errors",
-        "An error of the mirror's SQL is read and forgotten: the transaction counts as mirrored.",
+        "An ErrorResponse is an answer like any other: only a broken connection is an error.",
     )
     IGNORES_ORDER_ACROSS_CLIENTS = (
         "ignores-order-across-clients",
-        "Each client has a queue of its own, and nothing keeps their writes in the order of their commits.",
+        "Each client has a queue of its own, and nothing keeps what two of them wrote to one row in order.",
     )
     REORDERS_WITHIN_CLIENT = (
         "reorders-within-client",
-        "Two workers share the queue of a client, and the second is sometimes faster.",
+        "Two workers empty a queue, and the second is sometimes faster.",
     )
     LOSES_PREPARED_STATEMENTS = (
         "loses-prepared-statements",
-        "A statement is prepared on the mirror only where its Parse came by: after a lost session it is not there.",
+        "A Parse is replayed once, where it came: a new session, or one that was not chosen then, never has it.",
     )
-    NEVER_RESUMES = (
-        "never-resumes",
-        "A mirror that was found dead once is not tried again.",
-    )
+    NEVER_RESUMES = ("never-resumes", "A mirror that was banned after an error stays banned.")
     KEEPS_HALF_TRANSACTIONS = (
         "keeps-half-transactions",
-        "Statements of a transaction are replayed one by one, each committed on its own.",
+        "Statements are replayed one by one in autocommit, so that an outage leaves the ones before it.",
     )
-    QUEUE_WITHOUT_BOUND = (
-        "queue-without-bound",
-        "The limits of the queue are read from the configuration and never compared with anything.",
-    )
-    MIXES_USERS = (
-        "mixes-users",
-        "Sessions to the mirror are kept by database alone: one user's work runs as another.",
-    )
+    QUEUE_WITHOUT_BOUND = ("queue-without-bound", "The limit of the queue is read and never compared with anything.")
+    MIXES_USERS = ("mixes-users", "Counts are looked up by database, and the first user's are found.")
     WAITS_FOR_TIMEOUTS_FOREVER = (
         "waits-for-timeouts-forever",
-        "The replay has no limit of its own: one statement that hangs on the mirror stops all that follow.",
+        "The time limit of a replayed query is validated and never enforced.",
     )
     DROPS_UNDER_MANY_CLIENTS = (
         "drops-under-many-clients",
-        "A table of clients is full at some size, and those beyond it are served and not mirrored.",
+        "Clients beyond the size of a pool have no mirror, and nobody is told.",
     )
     LOSES_LARGE_STATEMENTS = (
         "loses-large-statements",
-        "What does not come in one piece from the socket is relayed, and left out of the recording.",
+        "What is longer than a buffer is skipped where it is recorded, and not counted.",
     )
-    DOUBLES_REPLAY = (
-        "doubles-replay",
-        "A replay whose answer is slow is taken for lost and sent again.",
-    )
+    DOUBLES_REPLAY = ("doubles-replay", "What was interrupted is repeated although it may have been executed.")
 
     # What is counted and shown, and what an operator can do.
     AVERAGES_WRONGLY = (
