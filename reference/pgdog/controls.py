@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reference.pgdog.config.section import Section
 from reference.pgdog.console import Console
 from reference.pgdog.metrics.page import Page
+from reference.pgdog.pages import Pages
 from reference.pgdog.program import Program
 from reference.pgdog.tally import Tallies
 
@@ -18,5 +19,6 @@ class Controls:
     section: type[Section] = Section
     tallies: type[Tallies] = Tallies
     page: type[Page] = Page
+    pages: type[Pages] = Pages
     console: type[Console] = Console
     program: type[Program] = Program

@@ -63,14 +63,18 @@ class Pages:
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             request = b""
         words = request.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
-        status, kind, body = await self._answer(words)
+        status, kind, body = await self._answer(words, request)
         content = body.encode()
         head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(content)}", "Connection: close"]
         if status.startswith("405"):
             head.append("Allow: GET, HEAD")
         return "\r\n".join([*head, "", ""]).encode("latin-1") + (b"" if words[0] == "HEAD" else content)
 
-    async def _answer(self, words: list[str]) -> _Answer:
+    def kind(self, _request: bytes) -> str:
+        """Return the content type of the page: one, whatever the reader would rather have."""
+        return CONTENT_TYPE
+
+    async def _answer(self, words: list[str], request: bytes) -> _Answer:
         plain = "text/plain; charset=utf-8"
         if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[1].startswith("/"):
             return "400 Bad Request", plain, "this is no HTTP request\n"
@@ -78,4 +82,4 @@ class Pages:
             return "405 Method Not Allowed", plain, "use GET or HEAD\n"
         if not self._any_path and words[1].partition("?")[0] != "/metrics":
             return "404 Not Found", plain, "there is nothing; see /metrics\n"
-        return "200 OK", CONTENT_TYPE, await self._page()
+        return "200 OK", self.kind(request), await self._page()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from reference.pgdog.admin import AdminSession, Write
 from reference.pgdog.config import load
 from reference.pgdog.door import Door, MakeSession
-from reference.pgdog.pages import Pages
 from reference.pgdog.settings import Settings
 from reference.pgdog.state import Held, State
 from reference.pgdog.tally import Tallies
@@ -67,7 +66,7 @@ class Program:
         self.proxy = make_proxy(settings, tallies, self.session)
         self.state = State(settings, tallies, self.proxy)
         self.console = controls.console(self.state, self.reload)
-        self.pages = Pages(controls.page(self.state).text, any_path=settings.dialect == "upstream")
+        self.pages = controls.pages(controls.page(self.state).text, any_path=settings.dialect == "upstream")
         self._admin: asyncio.Server | None = None
 
     def read(self) -> Settings:

@@ -29,8 +29,8 @@ from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
 from PostgresLibrary.sessions import Target, connect
 from TemporalLibrary.core import wait_until
 
-ROUNDS = 24
-QUERIES = 250  # of each side in a round
+ROUNDS = 60
+QUERIES = 80  # of each side in a round
 RECONNECT_AFTER = 40  # transactions, after which a client of a lasting load comes anew
 LEAK_BYTES = 2000.0  # a transaction, above which memory has grown beyond doubt
 POLL_SECONDS = 0.2

@@ -17,6 +17,7 @@ _CHANGED: dict[Defect, Controls] = {
     Defect.LAST_SUCCESS_NEVER_SET: Controls(tallies=counting.SilentTallies),
     Defect.DOUBLES_TYPE_LINES: Controls(page=showing.RepeatingPage),
     Defect.RENDERS_FLOATS: Controls(page=showing.FloatPage),
+    Defect.PROMISES_OPENMETRICS: Controls(pages=showing.PromisingPages),
     Defect.STALE_METRICS: Controls(page=showing.KeptPage),
     Defect.SLOW_METRICS: Controls(page=showing.LockedPage),
     Defect.STALE_CONSOLE: Controls(console=showing.StaleConsole),

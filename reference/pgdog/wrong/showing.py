@@ -9,6 +9,7 @@ from reference.pgdog import readiness
 from reference.pgdog.console import Console, Result
 from reference.pgdog.metrics.page import Page
 from reference.pgdog.metrics.text import Family, Writer
+from reference.pgdog.pages import Pages
 from reference.pgdog.settings import Thresholds
 from reference.pgdog.state import State
 
@@ -45,6 +46,15 @@ class FloatPage(Page):
     """Has `FloatWriter`."""
 
     writer = FloatWriter
+
+
+class PromisingPages(Pages):
+    """Promise OpenMetrics to a reader that would rather have it, and send what they always send."""
+
+    def kind(self, request: bytes) -> str:
+        """See `Pages.kind`."""
+        wanted = b"application/openmetrics-text" in request
+        return "application/openmetrics-text; version=1.0.0; charset=utf-8" if wanted else super().kind(request)
 
 
 class KeptPage(Page):

@@ -99,6 +99,10 @@ class Defect(NamedDefect):
         "renders-floats",
         "One format for all numbers: counters have three decimals too.",
     )
+    PROMISES_OPENMETRICS = (
+        "promises-openmetrics",
+        "The content type follows what the reader accepts, the text does not: it lacks the end that OpenMetrics has.",
+    )
     STALE_METRICS = (
         "stale-metrics",
         "The page is made once and kept.",

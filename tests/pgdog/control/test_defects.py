@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+import urllib.request
 from functools import partial
 
 import pytest
@@ -72,6 +73,14 @@ def type_lines(make):
 @shows(Defect.RENDERS_FLOATS)
 def floats(make):
     return 'mirror{type="total"} 0\n' not in make().get()[2]
+
+
+@shows(Defect.PROMISES_OPENMETRICS)
+def promise(make):
+    port = make().metrics_port
+    request = urllib.request.Request(f"http://{HOST}:{port}/metrics", headers={"Accept": "application/openmetrics-text"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return answer.headers["content-type"].startswith("application/openmetrics") and not answer.read().endswith(b"# EOF\n")
 
 
 @shows(Defect.STALE_METRICS)
