@@ -4,7 +4,17 @@ import pytest
 
 from reference.pgdog import protocol
 from tests.pgdog.relay.script import (
-    COPY_DONE, COPY_FAIL, FLUSH, SYNC, Script, bind, close, data, describe, execute, parse,
+    COPY_DONE,
+    COPY_FAIL,
+    FLUSH,
+    SYNC,
+    Script,
+    bind,
+    close,
+    data,
+    describe,
+    execute,
+    parse,
 )  # fmt: skip
 
 
