@@ -92,6 +92,8 @@ class Recorder:
             self.extend(last, letter, message, whole)
 
     def _add(self, request: Request, whole: bool = True) -> None:
+        if self.pending and not self.pending[-1].closed:
+            self.pending[-1].closed = self.pending[-1].joined = True
         self.pending.append(request)
         self._budget.held += request.size
         if not whole or self._budget.held > self._budget.limit:
@@ -137,6 +139,11 @@ class Recorder:
         request = self.pending.popleft()
         before, self.status = self.status, status
         self._budget.held -= request.size
+        if request.joined and self.pending:
+            preparing, request = request, self.pending.popleft()
+            preparing.hand_on(request)
+            self._budget.held -= request.size
+            self.prepared.work(preparing)
         tags = request.tags
         if request.simple and before == status == IDLE and len(tags) == 1 and request.error is None:
             first = request.frames[0] if request.frames else b""

@@ -25,7 +25,19 @@ class Request:
         simple: whether it is a Query (or a function call) instead of messages up to a Sync.
     """
 
-    __slots__ = ("answered", "closed", "copied", "copying", "error", "frames", "lost", "simple", "size", "tags")
+    __slots__ = (
+        "answered",
+        "closed",
+        "copied",
+        "copying",
+        "error",
+        "frames",
+        "joined",
+        "lost",
+        "simple",
+        "size",
+        "tags",
+    )
 
     def __init__(self, frames: list[bytes], simple: bool, size: int) -> None:
         self.frames, self.simple, self.size = frames, simple, size
@@ -36,6 +48,15 @@ class Request:
         self.copying = False
         self.error: str | None = None
         self.lost = False
+        self.joined = False  # whether a Query followed instead of a Sync, so that both have one ReadyForQuery
+
+    def hand_on(self, following: Request) -> None:
+        """Give the Query that followed the answers that are its own."""
+        executed = sum(part[0] == _EXECUTE for part in self.frames)
+        following.tags, self.tags = self.tags[executed:], self.tags[:executed]
+        following.copied = [place - executed for place in self.copied if place >= executed]
+        following.error = self.error
+        following.lost |= self.lost or executed > 0  # one transaction of both: nobody is known to do that
 
     def lose(self) -> None:
         """Forget what was sent, but not which statements it prepared: what they are is not known from now on."""

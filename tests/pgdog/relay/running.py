@@ -19,6 +19,7 @@ from environments.sections.base import Program
 from reference.pgdog.relay.server import MirrorProxy
 from reference.pgdog.settings import Destination, Settings, Source
 from reference.pgdog.tally import Tallies
+from reference.pgdog.wrong.switch import Defect
 from runner.children import start
 from tests.waiting import until
 
@@ -58,7 +59,16 @@ def server(directory: Path):
     password = directory / "password"
     password.write_text(PASSWORD)
     options = ("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-    initdb = [bin_directory / "initdb", "-D", data_directory, "-U", SUPERUSER, "--pwfile", password, *options]
+    initdb: list[str | Path] = [
+        bin_directory / "initdb",
+        "-D",
+        data_directory,
+        "-U",
+        SUPERUSER,
+        "--pwfile",
+        password,
+        *options,
+    ]
     subprocess.run([*programs.unprivileged(), *initdb], check=True, stdout=subprocess.DEVNULL)
     (data_directory / "pg_hba.conf").write_text(RULES)
     running = Server(Ports().choose())
@@ -68,7 +78,13 @@ def server(directory: Path):
     }  # fmt: skip
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (directory / "log").open("w") as log:
-        command = [*programs.unprivileged(), bin_directory / "postgres", "-D", data_directory, *arguments]
+        command: list[str | Path] = [
+            *programs.unprivileged(),
+            bin_directory / "postgres",
+            "-D",
+            data_directory,
+            *arguments,
+        ]
         process = start(command, stderr=log)
         try:
             until(lambda: running.run("select 1", "postgres"), "the server", not_yet=(psycopg2.OperationalError,))
@@ -90,7 +106,7 @@ class Proxy:
     primary: Server
     mirror: Server
     settings: Settings
-    defect: object = None
+    defect: Defect | None = None
     tallies: Tallies = field(default_factory=Tallies)
 
     def connect(self, user="app", **options):
@@ -131,7 +147,12 @@ class Proxy:
 
     def call(self, function, *arguments):
         done = threading.Event()
-        self.loop.call_soon_threadsafe(lambda: (function(*arguments), done.set()))
+
+        def work():
+            function(*arguments)
+            done.set()
+
+        self.loop.call_soon_threadsafe(work)
         assert done.wait(10)
 
     def run(self):

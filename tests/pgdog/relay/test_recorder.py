@@ -4,7 +4,17 @@ import pytest
 
 from reference.pgdog import protocol
 from tests.pgdog.relay.script import (
-    COPY_DONE, COPY_FAIL, FLUSH, SYNC, Script, bind, close, data, describe, execute, parse,
+    COPY_DONE,
+    COPY_FAIL,
+    FLUSH,
+    SYNC,
+    Script,
+    bind,
+    close,
+    data,
+    describe,
+    execute,
+    parse,
 )  # fmt: skip
 
 
@@ -172,6 +182,16 @@ def test_a_statement_whose_preparation_failed_is_not_the_one_meant(script):
     script.answer("2", "INSERT 0 1", "3", "=I")
     assert script.texts == [["<insert 1> + B + E"]]
     assert script.recorder.prepared.statements == {}
+
+
+def test_a_query_may_follow_messages_without_a_sync(script):
+    script.ask(parse("s", "insert 1"), describe("s"), FLUSH)
+    script.answer("1", "t", "n")
+    script.ask("copy t from stdin", data("1\n"), COPY_DONE)
+    script.answer("G", "COPY 1", "=I")
+    script.ask(bind("s"), execute(), SYNC)
+    script.answer("2", "INSERT 0 1", "=I")
+    assert script.texts == [["copy t from stdin + d + c"], ["<insert 1> + B + E"]]
 
 
 def test_copied_data_belongs_to_its_request(script):
