@@ -23,7 +23,7 @@ The metrics page of 10 databases under load has a p99 below 100 ms
     [Tags]    PP-02
     ${proxy} =    Given A Proxy Mirrors Databases    10
     And Databases Are Under Load    ${proxy}    clients=10    rate=200/s
-    ${measurement} =    When The Metrics Page Is Scraped    ${proxy}    100/s    duration=12 seconds    p99=100 ms
+    ${measurement} =    When The Metrics Page Is Scraped    ${proxy}    150/s    duration=8 seconds    p99=100 ms
     Then P99 Should Be Below    ${measurement}    100 ms
     And Page Should Have Had All Databases    ${proxy}    10
 

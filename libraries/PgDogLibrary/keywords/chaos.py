@@ -21,7 +21,7 @@ from TemporalLibrary.core import wait_until
 
 WORKERS = 4
 LONG_ROWS = 10  # of a transaction that an outage is likely to fall into
-LONG_RATE = 20.0  # of them a second
+LONG_RATE = 60.0  # of them a second
 REST_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
