@@ -11,7 +11,7 @@ from pathlib import Path
 from environments.config import EnvironmentFile, load_environment
 from environments.system import System
 
-__all__ = ["fetch", "load_environment", "preflight", "start_system"]
+__all__ = ["capabilities", "fetch", "load_environment", "preflight", "start_system"]
 
 
 def preflight(environment: EnvironmentFile) -> list[str]:
@@ -23,6 +23,22 @@ def preflight(environment: EnvironmentFile) -> list[str]:
     from environments.embedded import preflight as embedded
 
     return embedded.problems(environment)
+
+
+def capabilities(name: str, environment: EnvironmentFile) -> frozenset[str]:
+    """Return what criteria of a system may rely on: what is declared, and what a start would find on this machine.
+
+    Args:
+        name: of a system that the environment provides.
+        environment: validated.
+    """
+    section = environment.systems.provided[name]
+    if environment.driver == "embedded" and name == "pgdog":
+        from environments.embedded import pgdog
+
+        assert environment.systems.pgdog is not None
+        return section.declared | pgdog.found_optional(environment.systems.pgdog.services)
+    return section.declared
 
 
 def fetch(environment: EnvironmentFile, systems: Collection[str]) -> None:

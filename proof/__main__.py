@@ -12,6 +12,7 @@ from typing import Any
 
 from criteria import CriteriaProblem, Criterion, catalogue, read_kills
 from EnvironmentLibrary.fingerprint import git_commit
+from environments import capabilities
 from environments.config import EnvironmentFile, load_environment, merged
 from environments.errors import EnvironmentProblem
 from environments.sections.cluster import citus_overlay
@@ -43,7 +44,9 @@ class Proof:
             self.manifest = load_manifest(self.criteria)
             self.base = load_environment(options.environment)
             self.overlay = self._citus_overlay()
-            self.provided = self.environment({}).systems.provided
+            environment = self.environment({})
+            self.provided = environment.systems.provided
+            self.able = {name: capabilities(name, environment) for name in self.provided}
         except (CriteriaProblem, ManifestProblem, EnvironmentProblem) as problem:
             raise UsageProblem(*problem.problems) from None
         self.wanted = self._wanted()
@@ -136,10 +139,10 @@ class Proof:
         ]
 
     def _lacks(self, criterion: Criterion) -> str | None:
-        section = self.provided.get(criterion.system)
-        if section is None:
+        if criterion.system not in self.provided:
             return f"this environment does not provide {criterion.system}"
-        missing = [need for need in criterion.needs if need not in section.declared]
+        able = self.able[criterion.system]
+        missing = [need for need in criterion.needs if need not in able]
         return f"this environment does not declare {', '.join(missing)}" if missing else None
 
 

@@ -216,6 +216,16 @@ def fetch(services: PgdogServices) -> None:
         vendor_pgdog.prepare(services.proxy)
 
 
+def found_optional(services: PgdogServices) -> frozenset[str]:
+    """Return which of the programs that criteria can do without are on this machine.
+
+    Raises:
+        EnvironmentProblem: one that the environment file names cannot be used.
+    """
+    wanted = {"prometheus": services.prometheus, "pgbouncer": services.pgbouncer}
+    return frozenset(name for name in OPTIONAL if programs.find_optional(name, wanted[name]) is not None)
+
+
 def find_programs(services: PgdogServices) -> dict[str, Found]:
     """Find the programs that stand around the proxy; one that criteria can do without may be missing.
 

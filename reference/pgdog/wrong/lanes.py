@@ -19,6 +19,7 @@ from reference.pgdog.wrong.recording import is_control
 
 _LARGE = 32_768  # bytes
 _MANY = 50
+_SELDOM = 200
 
 
 class CountingLane(Lane):
@@ -213,3 +214,16 @@ class RepeatingLane(Lane):
             asyncio.get_running_loop().call_later(0.1, self.pump)
         else:
             super().fail_all()
+
+
+class RacingLane(Lane):
+    """Loses every two hundredth of all that come, between one look at the queue and the next."""
+
+    come: ClassVar[WeakKeyDictionary[MirrorProxy, int]] = WeakKeyDictionary()
+
+    def push(self, unit: Unit) -> None:
+        """See `Lane.push`."""
+        number = self.come.get(self.proxy, 0) + 1
+        self.come[self.proxy] = number
+        if number % _SELDOM:
+            super().push(unit)

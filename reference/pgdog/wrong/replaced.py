@@ -28,6 +28,7 @@ _CHANGED: dict[Defect, Parts] = {
     Defect.WAITS_FOR_TIMEOUTS_FOREVER: Parts(lane=lanes.PatientLane),
     Defect.DROPS_UNDER_MANY_CLIENTS: Parts(lane=lanes.CrowdedLane),
     Defect.LOSES_LARGE_STATEMENTS: Parts(lane=lanes.NarrowLane),
+    Defect.LOSES_ONE_IN_TWO_HUNDRED: Parts(lane=lanes.RacingLane),
     Defect.DOUBLES_REPLAY: Parts(lane=lanes.RepeatingLane),
 }
 

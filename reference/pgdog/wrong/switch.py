@@ -72,6 +72,10 @@ class Defect(NamedDefect):
         "loses-large-statements",
         "What is longer than a buffer is skipped where it is recorded, and not counted.",
     )
+    LOSES_ONE_IN_TWO_HUNDRED = (
+        "loses-one-in-two-hundred",
+        "What comes between the last look at the queue and the decision to wait is overwritten by what comes next.",
+    )
     DOUBLES_REPLAY = ("doubles-replay", "What was interrupted is repeated although it may have been executed.")
 
     # What is counted and shown, and what an operator can do.
