@@ -50,6 +50,10 @@ class ReadinessKeywords:
         report, assessment = _both(proxy, readiness, began)
         if report is None:
             raise AssertionError("the console has no SHOW MIRROR READINESS")
+        if (total := report.metrics["total"]) != queries + failures:
+            raise AssertionError(
+                f"after {after} the report has {total:.0f} requests in total, expected {queries + failures}"
+            )
         if (assessment.status, assessment.score) != (status, score):
             raise AssertionError(
                 f"after {after} the numbers give {assessment.status} {assessment.score:.1f}, expected {status} {score:.1f}"

@@ -281,6 +281,16 @@ def large(make, mirror):
     return rows(mirror)
 
 
+def two_hundred(make, mirror):
+    proxy = make()
+    with closing(proxy.connect()) as one, closing(proxy.connect()) as other:
+        for number in range(105):
+            insert(one, number)
+            insert(other, 1000 + number)
+        proxy.quiet()
+    return len(rows(mirror))
+
+
 OF = {
     Defect.COUNTS_TWICE: (totals_of_a_dead_mirror, (2, {"connection": 2}), (4, {"connection": 2})),
     Defect.DEAD_MIRROR_IS_SUCCESS: (totals_of_a_dead_mirror, (2, {"connection": 2}), (2, {"mirrored": 2})),
@@ -303,6 +313,7 @@ OF = {
     Defect.WAITS_FOR_TIMEOUTS_FOREVER: (frozen, {"mirrored": 1, "timeout": 1}, "nothing"),
     Defect.DROPS_UNDER_MANY_CLIENTS: (many_clients, 60, 50),
     Defect.LOSES_LARGE_STATEMENTS: (large, [1, 2], [2]),
+    Defect.LOSES_ONE_IN_TWO_HUNDRED: (two_hundred, 210, 209),
     Defect.DOUBLES_REPLAY: (doubled, [1], [1, 1]),
 }
 
