@@ -133,7 +133,7 @@ def clients(number: int, target: Target, place: Place, account: Account) -> Iter
     opened: list[Client] = []
     try:
         for _ in range(number):
-            opened.append(Client(target, place, account))
+            opened.append(Client(target, place, account))  # noqa: PERF401 - those already open are closed if one fails
         yield opened
     finally:
         for client in opened:

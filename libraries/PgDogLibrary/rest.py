@@ -46,8 +46,8 @@ def counted(proxy: Proxied) -> MirrorCounts:
 def at_rest(proxy: Proxied, within: float = 30.0) -> MirrorCounts:
     """Wait until a proxy and its mirror have come to rest; return what was counted.
 
-    An empty queue is not rest: what is being replayed may be in none. So nothing of the clients' users may be at work on
-    the mirror, and the counters must stand still.
+    An empty queue is not rest: what is being replayed may be in none. So nothing of the clients' users may be at work
+    on the mirror, and the counters must stand still.
 
     Raises:
         AssertionError: they did not.

@@ -108,10 +108,10 @@ class ChaosKeywords:
 
     @keyword
     def errors_should_have_been_counted_meanwhile(self, load: Writing) -> None:
-        """Demand that just as many transactions are missing on the mirror as were counted as failed or overflown.
+        """Demand that as many transactions are missing on the mirror as were counted as failed or overflown.
 
-        A COMMIT that was under way when the mirror died may have succeeded: one of each session may be there although it
-        was counted.
+        A COMMIT that was under way when the mirror died may have succeeded: one of each session may be there
+        although it was counted.
         """
         load.end()
         proxy = load.proxy

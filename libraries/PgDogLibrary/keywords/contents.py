@@ -30,7 +30,7 @@ class ContentsKeywords:
 
     @keyword
     def mirror_should_have_run(self, proxy: Proxied, queries: int, rows: int) -> None:
-        """Demand the traces of statements on the mirror itself: each query takes a number of a sequence, each row stays."""
+        """Demand the traces of statements on the mirror: each query takes a number of a sequence, each row stays."""
         at_rest(proxy)
         mirror = proxy.place.mirror
         (asked,) = mirror.ask(
@@ -64,9 +64,10 @@ class ContentsKeywords:
 
     @keyword
     def mirror_should_hold_what_was_acknowledged(self, proxy: Proxied, within: timedelta) -> None:
-        """The same, and statement by statement: every transaction that a client was told to be committed is there whole,
-        once, with its values and in its client's order, and nothing else is.
-        """  # noqa: D205
+        """The same, and by transactions: each that a client was told to be committed is there, and nothing else is.
+
+        It is there whole, once, with its values and in its client's order.
+        """
         self.mirror_should_hold_what_primary_holds(proxy, within)
         settle(transactions(proxy).judgement)
 

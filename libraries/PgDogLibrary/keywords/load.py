@@ -117,7 +117,7 @@ class SpeedKeywords:
 
     @keyword
     def mirror_should_have_run_every_transaction_of_pgbench(self, proxy: Proxied, within: timedelta) -> None:
-        """Wait until the mirror's own statistics show as many look-ups by key as pgbench had answered through the proxy.
+        """Wait until the mirror's own statistics show as many look-ups as pgbench had answered through the proxy.
 
         Args:
             proxy: pgbench ran through it.
@@ -162,7 +162,7 @@ class SpeedKeywords:
         wait_until(missing, scaled(10.0), "each database to be asked", interval=POLL_SECONDS)
 
     @keyword
-    def clients_write_and_come_and_go(self, proxy: Proxied, clients: int, rate: Rate, duration: timedelta) -> Lasting:
+    def clients_come_and_go(self, proxy: Proxied, clients: int, rate: Rate, duration: timedelta) -> Lasting:
         """Let clients write, each coming anew after 40 transactions; look at memory and sessions all the time.
 
         Args:

@@ -57,7 +57,7 @@ class OperationKeywords:
         told = now.announced() or 0
         if missing > told:
             raise AssertionError(
-                f"a user without a login on the mirror wrote 20 rows: {missing} rows are missing there, counted was {now}"
+                f"a user without a login on the mirror wrote 20 rows: {missing} are missing there, counted was {now}"
             )
         say(f"{missing} rows of a user without a mirror are missing there, {told} were counted")
 
@@ -93,13 +93,11 @@ class OperationKeywords:
         if proxy.account.errors:
             errors = proxy.account.errors
             raise AssertionError(f"{len(errors)} clients' statements failed meanwhile; first: {errors[0]}")
-        say(
-            f"{proxy.account.committed} transactions of clients while {good_files} good and {bad_files} bad files were read"
-        )
+        say(f"{proxy.account.committed} transactions while {good_files} good and {bad_files} bad files were read")
 
     @keyword
     def a_new_exposure_should_hold_after_reload(self, proxy: Proxied) -> None:
-        """Set the exposure to 0 by RELOAD; what a client writes then must not be mirrored, and be counted as left out."""
+        """Set the exposure to 0 by RELOAD; what a client writes then must be counted as left out, and not mirrored."""
         (database,) = proxy.options.databases
         self._reload(proxy, replace(proxy.options, databases=(replace(database, exposure=0.0),)), good=True)
         before = at_rest(proxy).total

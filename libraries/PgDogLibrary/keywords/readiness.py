@@ -52,7 +52,8 @@ class ReadinessKeywords:
             raise AssertionError("the console has no SHOW MIRROR READINESS")
         if (assessment.status, assessment.score) != (status, score):
             raise AssertionError(
-                f"after {after} the numbers give {assessment.status} {assessment.score:.1f}, expected {status} {score:.1f}"
+                f"after {after} the numbers give {assessment.status} {assessment.score:.1f}, "
+                f"expected {status} {score:.1f}"
             )
         say(f"after {after}: {status} {score:.1f}")
 

@@ -57,7 +57,7 @@ class TransactionKeywords:
 
     @keyword
     def mirror_should_hold_nothing_of_it_for(self, transaction: Open, duration: timedelta) -> None:
-        """Demand that no row of an open transaction is on the mirror, nor is locked there by an open one, for a while."""
+        """Demand for a while that the mirror shows no row of an open transaction."""
         mirror, table = transaction.proxy.place.mirror, transaction.proxy.place.table("entries")
 
         def there() -> None:
@@ -92,8 +92,8 @@ class TransactionKeywords:
 
         Args:
             proxy: to write through.
-            *ways_to_write: `prepared statements`, `pipelined statements`, `COPY`, `several statements at once`, `asyncpg`,
-              `psql` or `a statement of 1 MB`.
+            *ways_to_write: `prepared statements`, `pipelined statements`, `several statements at once`, `COPY`,
+              `asyncpg`, `psql` or `a statement of 1 MB`.
         """
         for way in ways_to_write:
             ways.write_by(way, proxy, _psql())
@@ -111,9 +111,9 @@ class TransactionKeywords:
 
     @keyword
     def proxy_should_have_let_go_of_its_sessions(self, proxy: Proxied, within: timedelta) -> None:
-        """Demand that, with all clients gone, no transaction is open on either server and sessions are no more than a pool.
+        """Demand that, once clients are gone, neither server has an open transaction or more sessions than pools keep.
 
-        A pool is ten sessions on each server, which is PgDog's default.
+        A pool keeps ten sessions on each server, which is PgDog's default.
         """
 
         def missing() -> str | None:
@@ -129,13 +129,13 @@ class TransactionKeywords:
         wait_until(missing, scaled(within), "the sessions to end", interval=POLL_SECONDS)
 
     @keyword(tags=["robot:continue-on-failure"])
-    def statements_fail_on_the_primary(self, proxy: Proxied, *ways_to_fail: str) -> None:
+    def statements_fail_on_primary(self, proxy: Proxied, *ways_to_fail: str) -> None:
         """Let statements fail on the primary that could succeed on the mirror, one way after the other.
 
         Args:
             proxy: to work through.
-            *ways_to_fail: `a duplicate key`, `a division by zero`, `several statements at once`, `a cancelled statement`,
-              `a lock timeout` or `a serialization failure`.
+            *ways_to_fail: `a duplicate key`, `a division by zero`, `several statements at once`, `a cancelled
+              statement`, `a lock timeout` or `a serialization failure`.
         """
         for way in ways_to_fail:
             failing.fail_by(way, proxy)
