@@ -6,18 +6,16 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from robot.api.deco import keyword
 
 from EnvironmentLibrary.context import scaled
 from EnvironmentLibrary.telling import say
-from environments.system import pgdog, running
+from environments.system import running
 from PgDogLibrary import failing, ways
 from PgDogLibrary.amount import Amount
 from PgDogLibrary.client import Client
-from PgDogLibrary.keywords.base import on_test_end
-from PgDogLibrary.ledger import Entry, Fate
+from PgDogLibrary.keywords.base import on_test_end, programs
 from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
 from TemporalLibrary.core import never, wait_until
 
@@ -61,18 +59,16 @@ class TransactionKeywords:
         mirror, table = transaction.proxy.place.mirror, transaction.proxy.place.table("entries")
 
         def there() -> None:
-            assert mirror.ask("app", f"SELECT FROM {table} LIMIT 1"), "no row is there"
+            assert mirror.ask("app", f"SELECT 1 FROM {table} LIMIT 1"), "no row is there"
 
         never(there, duration.total_seconds())
 
     @keyword
     def it_is_committed(self, transaction: Open) -> None:
         """Commit an open transaction."""
-        client = transaction.client
-        client.run("COMMIT")
-        entry = Entry(client.number, client.seq, transaction.values, Fate.COMMITTED, 0.0, 0.0)
-        transaction.proxy.account.add(Fate.COMMITTED, "app", "app", entry)
-        client.close()
+        transaction.client.run("COMMIT")
+        transaction.client.committed(*transaction.values)
+        transaction.client.close()
 
     @keyword
     def clients_commit_and_roll_back_in_turns(self, proxy: Proxied, clients: int, transactions: int) -> None:
@@ -96,7 +92,7 @@ class TransactionKeywords:
               `asyncpg`, `psql` or `a statement of 1 MB`.
         """
         for way in ways_to_write:
-            ways.write_by(way, proxy, _psql())
+            ways.write_by(way, proxy, programs())
 
     @keyword
     def clients_vanish_in_a_transaction(self, proxy: Proxied, clients: Amount) -> None:
@@ -145,9 +141,3 @@ class TransactionKeywords:
     def transactions_go_on_after_a_savepoint(self, proxy: Proxied) -> None:
         """Roll parts of transactions back to a savepoint, after an error and without one, and commit the rest."""
         failing.go_on_after_savepoints(proxy)
-
-
-def _psql() -> Path:
-    """The `psql` beside the servers' own programs."""
-    facts = next(facts for facts in pgdog().facts if facts.name == "primary")
-    return Path(facts.program).parent / "psql"
