@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,12 +15,11 @@ from PgDogLibrary.gathering import contents, evidence, transactions
 from PgDogLibrary.keywords.base import own_proxy
 from PgDogLibrary.keywords.readiness import assessed
 from PgDogLibrary.proxied import Proxied
-from PgDogLibrary.rest import at_rest
+from PgDogLibrary.rest import LONG_REST_SECONDS, at_rest
 from PgDogLibrary.verdict import cut_over, silent_divergence
 from TemporalLibrary.core import wait_until
 
 POLL_SECONDS = 0.3
-REST_SECONDS = 60.0
 CATCH_UP_SECONDS = 10.0
 
 
@@ -108,10 +106,13 @@ class ContentsKeywords:
             last[:] = [silent_divergence(evidence(proxy))]
             return None if last[0].verdict is Verdict.PASS else last[0].reason
 
-        with suppress(AssertionError):
+        try:
             wait_until(missing, scaled(CATCH_UP_SECONDS), "the mirror", interval=POLL_SECONDS)
+        except AssertionError:
+            if not last:  # it never came to rest, so that there is nothing to judge
+                raise
         settle(replace(last[0], reason=where + last[0].reason))
 
     def _rest(self, proxy: Proxied) -> None:
         if proxy.options.metrics:
-            at_rest(proxy, REST_SECONDS)
+            at_rest(proxy, LONG_REST_SECONDS)
