@@ -21,7 +21,7 @@ from PgDogLibrary.load import LONGEST_SECONDS, Writer
 from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.rest import asked, at_rest
 from PgDogLibrary.scenarios import number_of
-from PgDogLibrary.wrong_files import WrongFile, wrong_files
+from PgDogLibrary.wrong_files import OPTIONS, WrongFile, wrong_files
 from TemporalLibrary.core import wait_until
 
 POLL_SECONDS = 0.05
@@ -40,7 +40,7 @@ class OperationKeywords:
         Args:
             duration: of one start; the environment's `timeout_multiplier` lengthens it.
         """
-        files = wrong_files(pgdog().configuration(ProxyOptions()), pgdog().addresses.dialect)
+        files = wrong_files(pgdog().configuration(OPTIONS), pgdog().addresses.dialect)
         with timed("start proxies with wrong files", "startup"):
             problems = [problem for file in files if (problem := _served(file, scaled(duration))) is not None]
         if problems:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import environments
 import pytest
 
+import environments
 from environments.config import load_environment
 from environments.pgdog import ProxyOptions
 from environments.system import Running, use

@@ -36,10 +36,11 @@ def test_clients_that_are_as_fast_as_before_or_faster_are_not_slower():
 
 
 def test_a_median_that_rose_by_more_than_half_is_told_with_the_window():
-    assert slower(load(0.010, 0.016, 0.010), load(0.005, 0.005, 0.005)) == [
+    (problem,) = slower(load(0.010, 0.016, 0.010), load(0.005, 0.005, 0.005))
+    assert problem == (
         "fault: the median was 16.00 ms after 10.00 ms, 1.60 times as slow where the primary itself went from "
         "5.00 ms to 5.00 ms"
-    ]
+    )
 
 
 def test_what_slowed_the_primary_itself_down_is_not_the_proxys():
