@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import psycopg2
-from psycopg2.extensions import connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection
 
 from PgDogLibrary.ledger import Account, Entry, Fate
 from PgDogLibrary.place import Place
@@ -58,14 +58,13 @@ class Client:
 
     def run(self, statement: str) -> list[tuple[object, ...]]:
         """Run a statement and return its rows; the answer is timed. It is not counted as a transaction."""
-        begin = time.time()
+        begin = time.monotonic()
         try:
             with self.session.cursor() as cursor:
                 cursor.execute(statement)
                 return list(cursor.fetchall()) if cursor.description else []
         finally:
-            ended = time.time()
-            self.account.answered(ended, ended - begin)
+            self.account.waits.append(time.monotonic() - begin)
 
     def ask(self) -> None:
         """A query whose running leaves a trace: it takes the next number of the sequence `asked`."""
@@ -91,6 +90,28 @@ class Client:
         self.account.add(fate, self.target.database, self.target.login.user, entry)
         return fate
 
+    def refused(self, statement: str, sqlstate: str) -> None:
+        """Run a statement that the primary must refuse.
+
+        Raises:
+            AssertionError: it did not, or for another reason.
+        """
+        try:
+            self.run(statement)
+        except psycopg2.Error as error:
+            if error.pgcode != sqlstate:
+                raise AssertionError(
+                    f"expected SQLSTATE {sqlstate} for {statement[:80]}, was {error.pgcode}: {one_line(error)}"
+                ) from None
+            self.account.add(Fate.UNDONE, self.target.database, self.target.login.user)
+            return
+        raise AssertionError(f"expected SQLSTATE {sqlstate} for {statement[:80]}, it was answered without an error")
+
+    def committed(self, *values: str) -> None:
+        """Keep that the rows of the transaction that was under way were acknowledged."""
+        whose = self.target
+        self.account.wrote(self.number, self.seq, *values, database=whose.database, user=whose.login.user)
+
     def insert(self, part: int, value: str) -> str:
         """Return the statement that writes one row of the transaction that is under way, the first of which is 0."""
         return (
@@ -112,13 +133,16 @@ class Client:
         self.account.add(fate, self.target.database, self.target.login.user)
 
     def _fate(self, work: Callable[[], None], whole: bool) -> Fate:
+        """Do the work of a transaction; one that is refused is rolled back, so that the next one can begin."""
         try:
             work()
-        except BROKEN as error:
-            self.account.errors.append(one_line(error))
-            return Fate.UNKNOWN
         except psycopg2.Error as error:
             self.account.errors.append(one_line(error))
+            if self.session.closed:  # not by the kind of error: psycopg2 calls a cancelled statement operational, too
+                return Fate.UNKNOWN
+            if self.session.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                with suppress(*BROKEN):
+                    self.run("ROLLBACK")
             return Fate.UNDONE
         return Fate.COMMITTED if whole else Fate.UNDONE
 
@@ -133,7 +157,7 @@ def clients(number: int, target: Target, place: Place, account: Account) -> Iter
     opened: list[Client] = []
     try:
         for _ in range(number):
-            opened.append(Client(target, place, account))
+            opened.append(Client(target, place, account))  # noqa: PERF401 - those already open are closed if one fails
         yield opened
     finally:
         for client in opened:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
-import psycopg2
-
 from PgDogLibrary.client import Client
-from PgDogLibrary.ledger import Entry, Fate
 from PgDogLibrary.proxied import Proxied
 from TemporalLibrary.core import wait_until
 
@@ -41,11 +37,11 @@ def go_on_after_savepoints(proxy: Proxied) -> None:
             client.run(client.insert(0, f"before {number}"))
             client.run("SAVEPOINT here")
             client.run(client.insert(9, f"undone {number}"))
-            _refused(client, f"INSERT INTO {uniques} VALUES (100, 'again')", "23505")
+            client.refused(f"INSERT INTO {uniques} VALUES (100, 'again')", "23505")
             client.run("ROLLBACK TO SAVEPOINT here")
             client.run(client.insert(1, f"after {number}"))
             client.run("COMMIT")
-            _committed(proxy, client, f"before {number}", f"after {number}")
+            client.committed(f"before {number}", f"after {number}")
             client.seq += 1
             client.run("BEGIN")
             client.run("SAVEPOINT here")
@@ -53,7 +49,7 @@ def go_on_after_savepoints(proxy: Proxied) -> None:
             client.run("ROLLBACK TO SAVEPOINT here")
             client.run(client.insert(0, f"kept {number}"))
             client.run("COMMIT")
-            _committed(proxy, client, f"kept {number}")
+            client.committed(f"kept {number}")
 
 
 def _duplicate_key(proxy: Proxied) -> None:
@@ -62,7 +58,7 @@ def _duplicate_key(proxy: Proxied) -> None:
     proxy.place.primary.do("app", f"INSERT INTO {uniques} VALUES (7, 'only here')")
     with proxy.client() as client:
         client.write()
-        _refused(client, f"INSERT INTO {uniques} VALUES (7, 'refused'), (8, 'refused')", "23505")
+        client.refused(f"INSERT INTO {uniques} VALUES (7, 'refused'), (8, 'refused')", "23505")
         client.write()
     proxy.place.primary.do("app", f"DELETE FROM {uniques} WHERE id = 7")
 
@@ -73,8 +69,7 @@ def _division_by_zero(proxy: Proxied) -> None:
     proxy.place.primary.do("app", f"UPDATE {accounts} SET balance = 0 WHERE id = 20")
     with proxy.client() as client:
         client.seq += 1
-        _refused(
-            client,
+        client.refused(
             f"INSERT INTO {table} (client, seq, part, value) "
             f"SELECT {client.number}, {client.seq}, 0, 1 / balance FROM {accounts} WHERE id = 20",
             "22012",
@@ -86,12 +81,12 @@ def _several_at_once(proxy: Proxied) -> None:
     """One string of statements of which the last fails: all is undone, or all that was not yet committed."""
     with proxy.client() as client:
         client.seq += 1
-        _refused(client, f"{client.insert(0, 'undone')}; {client.insert(1, 'undone')}; SELECT 1/0", "22012")
+        client.refused(f"{client.insert(0, 'undone')}; {client.insert(1, 'undone')}; SELECT 1/0", "22012")
         client.seq += 1
-        _refused(client, f"BEGIN; {client.insert(0, 'kept; in spite')}; COMMIT; SELECT 1/0", "22012")
-        _committed(proxy, client, "kept; in spite")
+        client.refused(f"BEGIN; {client.insert(0, 'kept; in spite')}; COMMIT; SELECT 1/0", "22012")
+        client.committed("kept; in spite")
         client.seq += 1
-        _refused(client, f"BEGIN; {client.insert(0, 'undone')}; SELECT 1/0; COMMIT", "22012")
+        client.refused(f"BEGIN; {client.insert(0, 'undone')}; SELECT 1/0; COMMIT", "22012")
         client.run("ROLLBACK")
 
 
@@ -106,7 +101,7 @@ def _cancelled(proxy: Proxied) -> None:
         canceller = threading.Thread(target=_cancel_when_running, args=(proxy, client, mark))
         canceller.start()
         try:
-            _refused(client, statement, "57014")
+            client.refused(statement, "57014")
         finally:
             canceller.join(CANCEL_SECONDS)
         client.write()
@@ -127,7 +122,7 @@ def _lock_timeout(proxy: Proxied) -> None:
         cursor.execute("BEGIN")
         cursor.execute(f"SELECT FROM {accounts} WHERE id = 3 FOR UPDATE")
         client.run("SET lock_timeout = '100ms'")
-        _refused(client, f"UPDATE {accounts} SET balance = balance - 1 WHERE id = 3", "55P03")
+        client.refused(f"UPDATE {accounts} SET balance = balance - 1 WHERE id = 3", "55P03")
         cursor.execute("ROLLBACK")
         client.run("SET lock_timeout = 0")
         client.run(f"UPDATE {accounts} SET balance = balance - 2 WHERE id = 3")
@@ -141,7 +136,7 @@ def _serialization_failure(proxy: Proxied) -> None:
             client.run(f"SELECT balance FROM {accounts} WHERE id = 4")
         first.run(f"UPDATE {accounts} SET balance = balance - 3 WHERE id = 4")
         first.run("COMMIT")
-        _refused(second, f"UPDATE {accounts} SET balance = balance - 50 WHERE id = 4", "40001")
+        second.refused(f"UPDATE {accounts} SET balance = balance - 50 WHERE id = 4", "40001")
         second.run("ROLLBACK")
 
 
@@ -153,27 +148,3 @@ WAYS: dict[str, Callable[[Proxied], None]] = {
     "a lock timeout": _lock_timeout,
     "a serialization failure": _serialization_failure,
 }
-
-
-def _refused(client: Client, statement: str, state: str) -> None:
-    """Run a statement that the primary must refuse.
-
-    Raises:
-        AssertionError: it did not, or with another SQLSTATE.
-    """
-    try:
-        client.run(statement)
-    except psycopg2.Error as error:
-        if error.pgcode != state:
-            raise AssertionError(
-                f"expected SQLSTATE {state} for {statement[:80]}, was {error.pgcode}: {error}"
-            ) from None
-        client.account.add(Fate.UNDONE, client.target.database, client.target.login.user)
-        return
-    raise AssertionError(f"expected SQLSTATE {state} for {statement[:80]}, it was answered without an error")
-
-
-def _committed(proxy: Proxied, client: Client, *values: str) -> None:
-    now = time.time()
-    entry = Entry(client.number, client.seq, values, Fate.COMMITTED, now, now)
-    proxy.account.add(Fate.COMMITTED, "app", "app", entry)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -52,7 +52,7 @@ class Account:
     entries: list[Entry] = field(default_factory=list)
     transactions: Counter[tuple[str, str]] = field(default_factory=Counter)
     undone: int = 0
-    waits: list[tuple[float, float]] = field(default_factory=list)  # epoch seconds of the answer, seconds it took
+    waits: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -74,21 +74,15 @@ class Account:
             if entry is not None:
                 self.entries.append(entry)
 
-    def answered(self, at: float, seconds: float) -> None:
-        """Keep how long an answer took."""
-        self.waits.append((at, seconds))
+    def wrote(self, client: int, seq: int, *values: str, database: str = "app", user: str = "app") -> None:
+        """Keep that the rows of a transaction that has just ended were acknowledged."""
+        now = time.time()
+        self.add(Fate.COMMITTED, database, user, Entry(client, seq, values, Fate.COMMITTED, now, now))
 
     @property
     def committed(self) -> int:
         """Transactions that took effect."""
         return sum(self.transactions.values())
-
-    def by(self, position: int) -> Counter[str]:
-        """Transactions that took effect by database (0) or user (1)."""
-        found: Counter[str] = Counter()
-        for key, number in self.transactions.items():
-            found[key[position]] += number
-        return found
 
     def ledger(self) -> Ledger:
         """Return what oracles judge by."""
@@ -97,10 +91,10 @@ class Account:
             ledger.sent(entry.client, entry.seq, entry.values, RESULTS[entry.fate])
         return ledger
 
-    def longest_wait(self, since: float = 0.0) -> float:
+    def longest_wait(self) -> float:
         """The longest that a client waited for an answer, seconds."""
-        return max((seconds for at, seconds in self.waits if at >= since), default=0.0)
+        return max(self.waits, default=0.0)
 
-    def written(self, fates: Sequence[Fate] = (Fate.COMMITTED,)) -> list[Entry]:
-        """Transactions with one of these fates that wrote."""
-        return [entry for entry in self.entries if entry.fate in fates]
+    def written(self) -> list[Entry]:
+        """Transactions that wrote and took effect."""
+        return [entry for entry in self.entries if entry.fate is Fate.COMMITTED]

@@ -111,54 +111,60 @@ class Writing:
             self._stack.close()
 
     def slower(self) -> list[str]:
-        """Say in which windows clients were slower than before, beside the yardstick; none: in none.
-
-        Raises:
-            Inconclusive: too little was answered in a window.
-        """
-        assert self.direct is not None, "clients are compared with a yardstick"
-        found: list[str] = []
-        before: tuple[SampleSet, SampleSet] | None = None
-        for window in zip(_windows(self.through.result()), _windows(self.direct.result()), strict=True):
-            if before is None:
-                before = window
-            elif (problem := _slower(before, window)) is not None:
-                found.append(problem)
-        return found
+        """Judge the windows as `slower` does."""
+        return slower(*self._results())
 
     def told(self) -> str:
         """Medians of each window, through the proxy and directly."""
-        assert self.direct is not None
-        pairs = zip(_windows(self.through.result()), _windows(self.direct.result()), strict=True)
-        return ", ".join(f"{a.label} {_ms(a, 50)} ({_ms(b, 50)} directly)" for a, b in pairs)
+        through, direct = (result.windows() for result in self._results())
+        pairs = zip(through, direct, strict=True)
+        return ", ".join(f"{a.label} {_ms(_median(a))} ({_ms(_median(b))} directly)" for a, b in pairs)
+
+    def _results(self) -> tuple[LoadResult, LoadResult]:
+        assert self.direct is not None, "clients are compared with a yardstick"
+        return self.through.result(), self.direct.result()
 
 
-def _windows(result: LoadResult) -> tuple[SampleSet, ...]:
-    return result.windows()
+def slower(through: LoadResult, direct: LoadResult) -> list[str]:
+    """Say in which windows clients were slower than in the first, beside the yardstick, or failed; none: in none.
+
+    Args:
+        through: the proxy.
+        direct: to the primary itself, in the same windows.
+
+    Raises:
+        Inconclusive: nothing failed, and too little was answered in a window.
+    """
+    if failed := [window for window in through.windows_unchecked() if window.failed]:
+        return [f"{window.label}: {window.failed} transactions failed ({window.errors})" for window in failed]
+    (before, *later), (yard, *later_yards) = through.windows(), direct.windows()
+    pairs = zip(later, later_yards, strict=True)
+    return [problem for now, yard_now in pairs if (problem := _slower(before, now, yard, yard_now)) is not None]
 
 
-def _slower(before: tuple[SampleSet, SampleSet], now: tuple[SampleSet, SampleSet]) -> str | None:
-    proxied, direct = now
-    ratio = _ratio(before[0], proxied) / _ratio(before[1], direct)
-    if proxied.failed:
-        return f"{proxied.label}: {proxied.failed} transactions failed"
+def _slower(before: SampleSet, now: SampleSet, yard_before: SampleSet, yard_now: SampleSet) -> str | None:
+    ratio = _ratio(before, now) / _ratio(yard_before, yard_now)
     if ratio > SLOWER:
         return (
-            f"{proxied.label}: the median was {_ms(proxied, 50)} after {_ms(before[0], 50)}, {ratio:.2f} times as slow "
-            f"where the primary itself went from {_ms(before[1], 50)} to {_ms(direct, 50)}"
+            f"{now.label}: the median was {_ms(_median(now))} after {_ms(_median(before))}, {ratio:.2f} times as slow "
+            f"where the primary itself went from {_ms(_median(yard_before))} to {_ms(_median(yard_now))}"
         )
-    limit = max(PATIENCE_SECONDS, 3 * direct.service_time.percentile(99))
-    if (slowest := proxied.service_time.percentile(99)) > limit:
-        return f"{proxied.label}: p99 was {slowest * 1000:.0f} ms, expected at most {limit * 1000:.0f} ms"
+    slowest = now.service_time.percentile(99)
+    limit = max(PATIENCE_SECONDS, 3 * yard_now.service_time.percentile(99))
+    if slowest > limit:
+        return f"{now.label}: p99 was {_ms(slowest)}, expected at most {_ms(limit)}"
     return None
 
 
 def _ratio(before: SampleSet, now: SampleSet) -> float:
-    first = before.service_time.percentile(50)
-    if first <= 0:
+    if _median(before) <= 0:
         raise Inconclusive(f"'{before.label}' has no time to compare with")
-    return now.service_time.percentile(50) / first
+    return _median(now) / _median(before)
 
 
-def _ms(window: SampleSet, percentile: float) -> str:
-    return f"{window.service_time.percentile(percentile) * 1000:.2f} ms"
+def _median(window: SampleSet) -> float:
+    return window.service_time.percentile(50)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.2f} ms"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import statistics
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from environments.system import Endpoint
+from PgDogLibrary.programs import run
 from PgDogLibrary.proxied import Proxied
+from PostgresLibrary.sessions import Target
 
 SCALE = 1  # 100 000 rows
 PATIENCE_SECONDS = 120.0
@@ -72,11 +72,7 @@ class Tables:
             AssertionError: it failed, or a transaction did.
         """
         amount = ["-t", str(transactions)] if transactions else ["-T", str(max(1, round(seconds)))]
-        said = self._pgbench(endpoint, ["-n", "-S", "-c", str(clients), "-j", "2", *amount])
-        done, rate, failed = _DONE.search(said), _RATE.search(said), _FAILED.search(said)
-        if done is None or rate is None or (failed and int(failed[1])):
-            raise AssertionError(f"pgbench ({name}) did not end well: {said[-400:]}")
-        return Benched(name, int(done[1]), float(rate[1]))
+        return parsed(name, self._pgbench(endpoint, ["-n", "-S", "-c", str(clients), "-j", "2", *amount]))
 
     def looked_up_on_mirror(self) -> int:
         """Look-ups of single rows on the mirror since it was counted anew."""
@@ -90,26 +86,24 @@ class Tables:
         return int(str(self.proxy.place.mirror.ask("app", _LOOKED_UP)[0][0]))
 
     def _pgbench(self, endpoint: Endpoint, options: Sequence[str]) -> str:
-        login = self.proxy.users[0]
-        done = subprocess.run(
-            [str(self.programs / "pgbench"), *options],
-            env={
-                **os.environ,
-                "PGHOST": endpoint.host,
-                "PGPORT": str(endpoint.port),
-                "PGDATABASE": "app",
-                "PGUSER": login.user,
-                "PGPASSWORD": login.password.value,
-                "PGSSLMODE": "disable",
-            },
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise AssertionError(f"pgbench ended with status {done.returncode}: {done.stderr.strip()[-400:]}")
-        return done.stdout
+        target = Target(endpoint, "app", self.proxy.users[0])
+        return run(self.programs / "pgbench", options, target, seconds=PATIENCE_SECONDS).stdout
+
+
+def parsed(name: str, said: str) -> Benched:
+    """Read what pgbench wrote at its end.
+
+    Args:
+        name: of the way.
+        said: all of it.
+
+    Raises:
+        AssertionError: a transaction failed, or it does not say how many there were.
+    """
+    done, rate, failed = _DONE.search(said), _RATE.search(said), _FAILED.search(said)
+    if done is None or rate is None or (failed and int(failed[1])):
+        raise AssertionError(f"pgbench ({name}) did not end well: {said[-400:]}")
+    return Benched(name, int(done[1]), float(rate[1]))
 
 
 def medians(runs: Sequence[Benched]) -> dict[str, float]:

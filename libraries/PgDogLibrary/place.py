@@ -95,7 +95,8 @@ class Place:
                 with server.session(database) as session, session.cursor() as cursor:
                     cursor.execute(
                         "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
-                        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND l.pid <> pg_backend_pid()",
+                        "JOIN pg_namespace n ON n.oid = c.relnamespace "
+                        "WHERE n.nspname = %s AND l.pid <> pg_backend_pid()",
                         (self.name,),
                     )
                     cursor.execute(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")

@@ -17,6 +17,7 @@ from PgDogLibrary.scrape import Scrape, scrape
 from TemporalLibrary.core import wait_until
 
 POLL_SECONDS = 0.1
+LONG_REST_SECONDS = 60.0  # for mirrors that are slow or were away
 STILL_SECONDS = 0.6  # counters that did not move for so long, with nothing at work on the mirror, have come to rest
 
 _ACTIVE = (
@@ -46,8 +47,8 @@ def counted(proxy: Proxied) -> MirrorCounts:
 def at_rest(proxy: Proxied, within: float = 30.0) -> MirrorCounts:
     """Wait until a proxy and its mirror have come to rest; return what was counted.
 
-    An empty queue is not rest: what is being replayed may be in none. So nothing of the clients' users may be at work on
-    the mirror, and the counters must stand still.
+    An empty queue is not rest: what is being replayed may be in none. So nothing of the clients' users may be at work
+    on the mirror, and the counters must stand still.
 
     Raises:
         AssertionError: they did not.
@@ -58,7 +59,7 @@ def at_rest(proxy: Proxied, within: float = 30.0) -> MirrorCounts:
     def missing() -> str | None:
         nonlocal since
         now, busy = counted(proxy), active_on_mirror(proxy)
-        if str(now.total) != str(last[-1].total) or busy or now.total.backlog:
+        if str(now.total) != str(last[-1].total) or busy or now.total.backlog:  # the counts alone: ages always move
             since = time.monotonic()
         last.append(now)
         if now.total.backlog:

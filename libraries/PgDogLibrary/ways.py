@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
 
-from PgDogLibrary.ledger import Entry, Fate
+from PgDogLibrary.programs import run
 from PgDogLibrary.proxied import Proxied
-from PostgresLibrary.sessions import Target
 
 ROWS = 20
 COPIED = 20_000  # rows, about 600 kB: many messages
@@ -20,13 +18,13 @@ LARGE = 1_000_000  # bytes
 PSQL_SECONDS = 30
 
 
-def write_by(way: str, proxy: Proxied, psql: Path) -> None:
+def write_by(way: str, proxy: Proxied, programs: Path) -> None:
     """Write rows in one way.
 
     Args:
         way: one of `WAYS`.
         proxy: to write through.
-        psql: the program, of version 18 or newer: it knows pipelines.
+        programs: directory with a `psql` of version 18 or newer, which knows pipelines.
 
     Raises:
         ValueError: there is no such way.
@@ -34,7 +32,7 @@ def write_by(way: str, proxy: Proxied, psql: Path) -> None:
     """
     if way not in WAYS:
         raise ValueError(f"there is no way '{way}' to write; there are {', '.join(WAYS)}")
-    WAYS[way](proxy, psql)
+    WAYS[way](proxy, programs)
 
 
 def _prepared_in_sql(proxy: Proxied, _: Path) -> None:
@@ -46,7 +44,7 @@ def _prepared_in_sql(proxy: Proxied, _: Path) -> None:
         )
         for seq in range(1, ROWS + 1):
             client.run(f"EXECUTE put ({seq}, 'prepared in SQL {seq}')")
-            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(client.number, seq, f"prepared in SQL {seq}"))
+            proxy.account.wrote(client.number, seq, f"prepared in SQL {seq}")
         client.run("DEALLOCATE put")
 
 
@@ -56,7 +54,7 @@ def _several_at_once(proxy: Proxied, _: Path) -> None:
             client.seq += 1
             values = tuple(f"{client.number}/{client.seq}/{part}" for part in range(3))
             client.run("; ".join(client.insert(part, value) for part, value in enumerate(values)))
-            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(client.number, client.seq, *values))
+            client.committed(*values)
 
 
 def _copied(proxy: Proxied, _: Path) -> None:
@@ -76,7 +74,7 @@ def _copied(proxy: Proxied, _: Path) -> None:
             if whole:
                 client.run(f"UPDATE {proxy.place.table('accounts')} SET balance = balance + {COPIED} WHERE id = 1")
                 client.run("COMMIT")
-            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(client.number, client.seq, *values))
+            client.committed(*values)
 
 
 def _asyncpg(proxy: Proxied, _: Path) -> None:
@@ -98,20 +96,20 @@ async def _with_asyncpg(proxy: Proxied) -> None:
     try:
         for seq in range(1, ROWS + 1):
             await session.execute(put, seq, 0, f"asyncpg {seq}")
-            proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, seq, f"asyncpg {seq}"))
+            proxy.account.wrote(number, seq, f"asyncpg {seq}")
         async with session.transaction():
             for part in range(3):
                 await session.execute(put, ROWS + 1, part, f"asyncpg transaction {part}")
         values = tuple(f"asyncpg transaction {part}" for part in range(3))
-        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, ROWS + 1, *values))
+        proxy.account.wrote(number, ROWS + 1, *values)
         many = [(ROWS + 2, part, f"asyncpg many {part}") for part in range(50)]
         await session.executemany(put, many)
-        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, ROWS + 2, *(row[2] for row in many)))
+        proxy.account.wrote(number, ROWS + 2, *(row[2] for row in many))
     finally:
         await session.close()
 
 
-def _pipelined(proxy: Proxied, psql: Path) -> None:
+def _pipelined(proxy: Proxied, programs: Path) -> None:
     """Many statements are sent before the first answer is read, with a Sync after each two."""
     number, table = proxy.account.next_client(), proxy.place.table("entries")
     lines = ["\\startpipeline"]
@@ -120,20 +118,21 @@ def _pipelined(proxy: Proxied, psql: Path) -> None:
             insert = f"INSERT INTO {table} (client, seq, part, value) VALUES ($1, $2, $3, $4)"
             lines.append(f"{insert} \\bind {number} {seq} {part} 'pipelined {part}' \\sendpipeline")
         lines.append("\\syncpipeline")
-        proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, seq, "pipelined 0", "pipelined 1"))
-    _psql(proxy, psql, "\n".join([*lines, "\\endpipeline", ""]))
+    _psql(proxy, programs, "\n".join([*lines, "\\endpipeline", ""]))
+    for seq in range(1, ROWS + 1):
+        proxy.account.wrote(number, seq, "pipelined 0", "pipelined 1")
 
 
-def _by_psql(proxy: Proxied, psql: Path) -> None:
+def _by_psql(proxy: Proxied, programs: Path) -> None:
     number, table = proxy.account.next_client(), proxy.place.table("entries")
     rows = ", ".join(f"({number}, 1, {part}, 'psql {part}')" for part in range(ROWS))
     _psql(
         proxy,
-        psql,
+        programs,
         f"BEGIN;\nINSERT INTO {table} (client, seq, part, value) VALUES {rows};\nCOMMIT;\n"
         f"DO $$ BEGIN UPDATE {proxy.place.table('accounts')} SET holder = 'psql; and more' WHERE id = 2; END $$;\n",
     )
-    proxy.account.add(Fate.COMMITTED, "app", "app", _entry(number, 1, *(f"psql {part}" for part in range(ROWS))))
+    proxy.account.wrote(number, 1, *(f"psql {part}" for part in range(ROWS)))
 
 
 def _large(proxy: Proxied, _: Path) -> None:
@@ -152,31 +151,12 @@ WAYS: dict[str, Callable[[Proxied, Path], None]] = {
 }
 
 
-def _entry(client: int, seq: int, *values: str) -> Entry:
-    return Entry(client, seq, values, Fate.COMMITTED, 0.0, 0.0)
-
-
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 
-def _psql(proxy: Proxied, program: Path, script: str) -> None:
-    target: Target = proxy.target()
-    done = subprocess.run(
-        [str(program), "-X", "-q", "-v", "ON_ERROR_STOP=1"],
-        input=script,
-        env={
-            "PGHOST": target.endpoint.host,
-            "PGPORT": str(target.endpoint.port),
-            "PGDATABASE": target.database,
-            "PGUSER": target.login.user,
-            "PGPASSWORD": target.login.password.value,
-            "PGSSLMODE": "disable",
-        },
-        capture_output=True,
-        text=True,
-        timeout=PSQL_SECONDS,
-        check=False,
-    )
-    if done.returncode or done.stderr:
-        raise AssertionError(f"psql ended with status {done.returncode}: {done.stderr.strip()[-400:]}")
+def _psql(proxy: Proxied, programs: Path, script: str) -> None:
+    options = ["-X", "-q", "-v", "ON_ERROR_STOP=1"]
+    said = run(programs / "psql", options, proxy.target(), script, seconds=PSQL_SECONDS).stderr.strip()
+    if said:  # an error within a pipeline does not end it with one
+        raise AssertionError(f"psql says: {said[-400:]}")

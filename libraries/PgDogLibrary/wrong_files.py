@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from environments.pgdog.options import Mirrored, ProxyOptions
 from environments.pgdog.written import Written
 from environments.sections.pgdog import Dialect
 
@@ -22,12 +23,15 @@ class WrongFile:
 
 Edit = Callable[[str], str]
 
+OPTIONS = ProxyOptions(databases=(Mirrored(queue=100),))
+"""Of a right file: every key that is given a wrong value stands in it, where it belongs."""
+
 
 def wrong_files(right: Written, dialect: Dialect) -> list[WrongFile]:
     """Return files with one mistake each.
 
     Args:
-        right: files that are right, with blanks for what is only known later.
+        right: files that are right, of `OPTIONS`, with blanks for what is only known later.
         dialect: of the files.
 
     Raises:
@@ -44,13 +48,13 @@ def _wrong(right: Written, what: str, key: str, edit: Edit) -> WrongFile:
 
 
 def _set(key: str, value: str) -> Edit:
-    """Give the first such key another value; one that is not there comes into `[general]`."""
+    """Give the first such key another value."""
+    return lambda text: re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text, count=1)
 
-    def edit(text: str) -> str:
-        changed, times = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", text, count=1)
-        return changed if times else text.replace("[general]\n", f"[general]\n{key} = {value}\n", 1)
 
-    return edit
+def _with(table: str, key: str, value: str) -> Edit:
+    """Give the first such table one more key."""
+    return lambda text: text.replace(f"{table}\n", f"{table}\n{key} = {value}\n", 1)
 
 
 def _without(key: str) -> Edit:
@@ -72,14 +76,10 @@ def _twice(table: str) -> Edit:
 
 
 _BOTH: Sequence[tuple[str, str, Edit]] = (
-    (
-        "a key that nobody knows",
-        "mirror_exposrue",
-        lambda text: text.replace("[general]\n", "[general]\nmirror_exposrue = 0.5\n"),
-    ),
+    ("a key that nobody knows", "mirror_exposrue", _with("[general]", "mirror_exposrue", "0.5")),
     ("a port in words", "port", _set("port", '"many"')),
     ("a port beyond the last one", "port", _set("port", "70000")),
-    ("a file that is no TOML", "TOML", lambda text: text + "\n[general\n"),
+    ("a file that is no TOML", "TOML", lambda text: text + "\n[unfinished\n"),
 )
 
 _OF: dict[Dialect, Sequence[tuple[str, str, Edit]]] = {
@@ -100,17 +100,14 @@ _OF: dict[Dialect, Sequence[tuple[str, str, Edit]]] = {
         ("an exposure of 2", "exposure", _set("exposure", "2.0")),
         ("an exposure below 0", "exposure", _set("exposure", "-0.1")),
         ("an exposure that is no number", "exposure", _set("exposure", "nan")),
-        ("a queue of 0", "mirror_queue", _set("mirror_queue", "0")),
-        ("a queue below 0", "mirror_queue", _set("mirror_queue", "-1")),
+        ("a queue of 0", "queue_length", _set("queue_length", "0")),
+        ("a queue below 0", "queue_length", _set("queue_length", "-1")),
+        ("a queue of 0 for all", "mirror_queue", _with("[general]", "mirror_queue", "0")),
         ("a source that is not there", "source_db", _set("source_db", '"nobody"')),
         ("a destination that is not there", "destination_db", _set("destination_db", '"nobody"')),
         ("a database that mirrors itself", "destination_db", _set("destination_db", '"app"')),
         ("the same mirroring twice", "mirroring", _twice("mirroring")),
         ("mirroring without a destination", "destination_db", _without("destination_db")),
-        (
-            "the plan's key mirror_of",
-            "mirror_of",
-            lambda text: text.replace("[[databases]]\n", '[[databases]]\nmirror_of = "app"\n', 1),
-        ),
+        ("the plan's key mirror_of", "mirror_of", _with("[[databases]]", "mirror_of", '"app"')),
     ),
 }

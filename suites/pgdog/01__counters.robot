@@ -45,7 +45,7 @@ Connection, query, timeout and buffer-full errors are each counted once, as what
     Then One Transaction Meets    a full queue    counted_as=buffer_full
 
 With one connection, a queue of 2 and a slow mirror the rest overflows, nobody waits and memory stays bounded
-    [Documentation]    The seed spreads 50 queries over a pool of connections; queues are per connection, so none may overflow.
+    [Documentation]    The seed spreads 50 queries over a pool; queues are per connection, so none of them may overflow.
     [Tags]    PG-05
     ${proxy} =    Given A Proxy Mirrors    queue=2
     When Client Writes Large Rows To A Slow Mirror    ${proxy}    50 rows    of=1 MB
@@ -55,7 +55,7 @@ With one connection, a queue of 2 and a slow mirror the rest overflows, nobody w
     And Every Attempt Should Have One Outcome    ${proxy}
 
 Average and maximum latency of statements of 100 ms are right within 10 %
-    [Documentation]    Fast statements and one of 200 ms go before and after, so that a last value or a wrong sum is told.
+    [Documentation]    One of 300 ms and fast ones come afterwards, so that a last value is not taken for the maximum.
     [Tags]    PG-06
     ${proxy} =    Given A Proxy Mirrors
     When Client Sleeps In The Database    ${proxy}    10 times    100 ms

@@ -1,6 +1,6 @@
 *** Settings ***
-Documentation    What the mirror holds: just what took effect on the primary, whole, once, in order. Counters alone cannot
-...              tell whether it is safe to cut over; a difference that no counter announces is the worst that can be.
+Documentation    What the mirror holds: just what took effect on the primary, whole, once, in order. Counters alone
+...              cannot tell whether it is safe to cut over; a difference that none announces is the worst there is.
 
 Resource         ../../resources/pgdog.resource
 
@@ -22,8 +22,8 @@ Nothing of an open or rolled-back transaction is on the mirror, and each client'
 Prepared statements, COPY and several statements at once are mirrored, and who vanishes leaves nothing behind
     [Tags]    PG-10    robot:continue-on-failure
     ${proxy} =    Given A Proxy Mirrors
-    When Rows Are Written By    ${proxy}    prepared statements    pipelined statements    COPY    several statements at once
-    And Rows Are Written By    ${proxy}    asyncpg    psql    a statement of 1 MB
+    When Rows Are Written By    ${proxy}    prepared statements    pipelined statements    several statements at once
+    And Rows Are Written By    ${proxy}    COPY    asyncpg    psql    a statement of 1 MB
     And Clients Vanish In A Transaction    ${proxy}    30 clients
     Then Mirror Should Hold What Primary Holds    ${proxy}    within=20 seconds
     And Proxy Should Have Let Go Of Its Sessions    ${proxy}    within=10 seconds
@@ -42,8 +42,8 @@ What had no effect on the primary has none on the mirror, and what had is whole
     [Tags]    PG-19    robot:continue-on-failure
     ${proxy} =    Given A Proxy Mirrors
     When Client Asks    ${proxy}    120 queries
-    And Statements Fail On The Primary    ${proxy}    a duplicate key    a division by zero    several statements at once
-    And Statements Fail On The Primary    ${proxy}    a cancelled statement    a lock timeout    a serialization failure
+    And Statements Fail On Primary    ${proxy}    a duplicate key    a division by zero    several statements at once
+    And Statements Fail On Primary    ${proxy}    a cancelled statement    a lock timeout    a serialization failure
     And Transactions Go On After A Savepoint    ${proxy}
     Then Mirror Should Hold What Primary Holds    ${proxy}    within=20 seconds
     And Mirror Should Be Safe To Cut Over To    ${proxy}

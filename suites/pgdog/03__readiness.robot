@@ -1,6 +1,6 @@
 *** Settings ***
-Documentation    Whether a migration may go ahead, by the plan's rule: computed here from the scraped numbers, and told by
-...              `SHOW MIRROR READINESS` where a PgDog has it. Both must agree, line by line.
+Documentation    Whether a migration may go ahead, by the plan's rule: computed here from the scraped numbers, and told
+...              by `SHOW MIRROR READINESS` where a PgDog has it. Both must agree, line by line.
 
 Resource         ../../resources/pgdog.resource
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from EnvironmentLibrary.context import timed
 from environments.pgdog.options import ProxyOptions
@@ -63,6 +64,12 @@ def the_proxy() -> Proxied:
     instance = pgdog().proxy
     assert instance.options is not None, "the environment's proxy was started with options"
     return _proxied(instance, place_for([one.database for one in instance.options.databases]), instance.options)
+
+
+def programs() -> Path:
+    """Return the directory of the primary's own programs, which has psql and pgbench too."""
+    facts = next(facts for facts in pgdog().facts if facts.name == "primary")
+    return Path(facts.program).parent
 
 
 def logged(instance: PgdogInstance) -> str:

@@ -14,7 +14,7 @@ from PgDogLibrary.counts import moved
 from PgDogLibrary.keywords.base import on_test_end
 from PgDogLibrary.load import Writing
 from PgDogLibrary.proxied import Proxied
-from PgDogLibrary.rest import at_rest, read
+from PgDogLibrary.rest import LONG_REST_SECONDS, at_rest, read
 from PgDogLibrary.scenarios import number_of
 from PostgresLibrary.sessions import connect
 from TemporalLibrary.core import wait_until
@@ -22,7 +22,6 @@ from TemporalLibrary.core import wait_until
 WORKERS = 4
 LONG_ROWS = 10  # of a transaction that an outage is likely to fall into
 LONG_RATE = 60.0  # of them a second
-REST_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
@@ -108,14 +107,14 @@ class ChaosKeywords:
 
     @keyword
     def errors_should_have_been_counted_meanwhile(self, load: Writing) -> None:
-        """Demand that just as many transactions are missing on the mirror as were counted as failed or overflown.
+        """Demand that as many transactions are missing on the mirror as were counted as failed or overflown.
 
-        A COMMIT that was under way when the mirror died may have succeeded: one of each session may be there although it
-        was counted.
+        A COMMIT that was under way when the mirror died may have succeeded: one of each session may be there
+        although it was counted.
         """
         load.end()
         proxy = load.proxy
-        now = at_rest(proxy, REST_SECONDS).total
+        now = at_rest(proxy, LONG_REST_SECONDS).total
         there = scenarios.rows_by_transaction(proxy)
         lost = sum((entry.client, entry.seq) not in there for entry in proxy.account.written())
         told = number_of(now, "failed") + number_of(now, "overflow")
@@ -132,7 +131,7 @@ class ChaosKeywords:
     def mirror_should_hold_only_whole_transactions(self, load: Writing) -> None:
         """Demand that of each transaction the mirror has all rows or none, once all has come to rest."""
         load.end()
-        at_rest(load.proxy, REST_SECONDS)
+        at_rest(load.proxy, LONG_REST_SECONDS)
         found = scenarios.rows_by_transaction(load.proxy)
         halves = {key: rows for key, rows in found.items() if rows != LONG_ROWS}
         if halves:
@@ -179,7 +178,7 @@ class ChaosKeywords:
     @keyword
     def counters_should_have_gone_on(self, proxy: Proxied) -> None:
         """Demand that what was counted since the test began with a proxy is all that its clients did."""
-        now = at_rest(proxy, REST_SECONDS).total
+        now = at_rest(proxy, LONG_REST_SECONDS).total
         if (was := number_of(now, "attempted")) != proxy.account.committed:
             raise AssertionError(f"clients made {proxy.account.committed} transactions, counted was {now}")
         say(f"{was} transactions, all counted")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,12 +15,11 @@ from PgDogLibrary.gathering import contents, evidence, transactions
 from PgDogLibrary.keywords.base import own_proxy
 from PgDogLibrary.keywords.readiness import assessed
 from PgDogLibrary.proxied import Proxied
-from PgDogLibrary.rest import at_rest
+from PgDogLibrary.rest import LONG_REST_SECONDS, at_rest
 from PgDogLibrary.verdict import cut_over, silent_divergence
 from TemporalLibrary.core import wait_until
 
 POLL_SECONDS = 0.3
-REST_SECONDS = 60.0
 CATCH_UP_SECONDS = 10.0
 
 
@@ -30,7 +28,7 @@ class ContentsKeywords:
 
     @keyword
     def mirror_should_have_run(self, proxy: Proxied, queries: int, rows: int) -> None:
-        """Demand the traces of statements on the mirror itself: each query takes a number of a sequence, each row stays."""
+        """Demand the traces of statements on the mirror: each query takes a number of a sequence, each row stays."""
         at_rest(proxy)
         mirror = proxy.place.mirror
         (asked,) = mirror.ask(
@@ -64,9 +62,10 @@ class ContentsKeywords:
 
     @keyword
     def mirror_should_hold_what_was_acknowledged(self, proxy: Proxied, within: timedelta) -> None:
-        """The same, and statement by statement: every transaction that a client was told to be committed is there whole,
-        once, with its values and in its client's order, and nothing else is.
-        """  # noqa: D205
+        """The same, and by transactions: each that a client was told to be committed is there, and nothing else is.
+
+        It is there whole, once, with its values and in its client's order.
+        """
         self.mirror_should_hold_what_primary_holds(proxy, within)
         settle(transactions(proxy).judgement)
 
@@ -107,10 +106,13 @@ class ContentsKeywords:
             last[:] = [silent_divergence(evidence(proxy))]
             return None if last[0].verdict is Verdict.PASS else last[0].reason
 
-        with suppress(AssertionError):
+        try:
             wait_until(missing, scaled(CATCH_UP_SECONDS), "the mirror", interval=POLL_SECONDS)
+        except AssertionError:
+            if not last:  # it never came to rest, so that there is nothing to judge
+                raise
         settle(replace(last[0], reason=where + last[0].reason))
 
     def _rest(self, proxy: Proxied) -> None:
         if proxy.options.metrics:
-            at_rest(proxy, REST_SECONDS)
+            at_rest(proxy, LONG_REST_SECONDS)

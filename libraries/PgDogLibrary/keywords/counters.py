@@ -15,12 +15,11 @@ from PgDogLibrary import scenarios
 from PgDogLibrary.counts import MirrorCounts, Tally
 from PgDogLibrary.keywords.base import declares, own_proxy
 from PgDogLibrary.proxied import Proxied
-from PgDogLibrary.rest import at_rest, counted
+from PgDogLibrary.rest import LONG_REST_SECONDS, at_rest, counted
 from PgDogLibrary.scenarios import number_of
 from TemporalLibrary.core import wait_until
 
 POLL_SECONDS = 0.1
-REST_SECONDS = 60.0
 ONCE_IN = 1_000_000  # runs that an honest draw leaves the bounds of the exposure
 
 Kind = Literal["connection", "query", "timeout", "buffer_full"]
@@ -81,7 +80,7 @@ class CounterKeywords:
         """
         proxy = own_proxy(scenarios.options_of(what))
         scenarios.play(what, proxy)
-        now = at_rest(proxy, REST_SECONDS).total
+        now = at_rest(proxy, LONG_REST_SECONDS).total
         kinds = {kind: number_of(now, kind) for kind in ("connection", "query", "timeout")}
         kinds["buffer_full"] = number_of(now, "overflow")
         unexpected = {kind: number for kind, number in kinds.items() if number != (1 if kind == counted_as else 0)}
@@ -150,7 +149,7 @@ class CounterKeywords:
         say(f"exposure {exposure:g}: {len(found)} of {transactions}")
 
     def _one_outcome(self, proxy: Proxied, scenario: str) -> None:
-        now, account = at_rest(proxy, REST_SECONDS).total, proxy.account
+        now, account = at_rest(proxy, LONG_REST_SECONDS).total, proxy.account
         where = f"{scenario}: " if scenario else ""
         if (problem := now.unbalanced()) is not None:
             raise AssertionError(f"{where}{problem}")

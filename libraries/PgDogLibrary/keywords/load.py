@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from robot.api.deco import keyword
 
@@ -22,7 +21,7 @@ from measurement.schedule import constant_rate
 from measurement.usage import ResidentMemory
 from measurement.verdicts import Inconclusive
 from PgDogLibrary import pgbench
-from PgDogLibrary.keywords.base import on_test_end
+from PgDogLibrary.keywords.base import on_test_end, programs
 from PgDogLibrary.load import LONGEST_SECONDS, Writer
 from PgDogLibrary.pgbench import Benched
 from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
@@ -94,7 +93,7 @@ class SpeedKeywords:
     @keyword
     def pgbench_runs_through(self, proxy: Proxied, clients: int, transactions: int) -> None:
         """Let pgbench ask for single rows by key (`-S`), so many transactions for each client."""
-        tables = pgbench.Tables(proxy, _programs())
+        tables = pgbench.Tables(proxy, programs())
         on_test_end(tables.remove)
         tables.make()
         self._tables = tables
@@ -117,7 +116,7 @@ class SpeedKeywords:
 
     @keyword
     def mirror_should_have_run_every_transaction_of_pgbench(self, proxy: Proxied, within: timedelta) -> None:
-        """Wait until the mirror's own statistics show as many look-ups by key as pgbench had answered through the proxy.
+        """Wait until the mirror's own statistics show as many look-ups as pgbench had answered through the proxy.
 
         Args:
             proxy: pgbench ran through it.
@@ -150,10 +149,9 @@ class SpeedKeywords:
     def databases_are_under_load(self, proxy: Proxied, clients: int, rate: Rate) -> None:
         """Let clients begin to ask, spread over all databases of a proxy, until the test ends."""
         names = [one.name for one in proxy.options.databases]
-        loads = [Offering(_Asker(proxy, names).make, constant_rate(rate.per_second, LONGEST_SECONDS), clients)]
-        for load in loads:
-            load.start()
-            on_test_end(load.stop)
+        load = Offering(_Asker(proxy, names).make, constant_rate(rate.per_second, LONGEST_SECONDS), clients)
+        load.start()
+        on_test_end(load.stop)
 
         def missing() -> str | None:
             done = {database for database, _ in proxy.account.transactions}
@@ -162,7 +160,7 @@ class SpeedKeywords:
         wait_until(missing, scaled(10.0), "each database to be asked", interval=POLL_SECONDS)
 
     @keyword
-    def clients_write_and_come_and_go(self, proxy: Proxied, clients: int, rate: Rate, duration: timedelta) -> Lasting:
+    def clients_come_and_go(self, proxy: Proxied, clients: int, rate: Rate, duration: timedelta) -> Lasting:
         """Let clients write, each coming anew after 40 transactions; look at memory and sessions all the time.
 
         Args:
@@ -251,8 +249,3 @@ class _Asker:
 def _look(proxy: Proxied, sessions: dict[str, list[int]]) -> None:
     for server in (proxy.place.primary, proxy.place.mirror):
         sessions[server.name].append(int(str(server.ask("app", _SESSIONS, (list(APPLICATION_USERS),))[0][0])))
-
-
-def _programs() -> Path:
-    facts = next(facts for facts in pgdog().facts if facts.name == "primary")
-    return Path(facts.program).parent

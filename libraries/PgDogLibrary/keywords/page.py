@@ -35,7 +35,7 @@ class PageKeywords:
 
     @keyword
     def metrics_page_should_be_well_formed(self, proxy: Proxied) -> None:
-        """Hold the page against what scrapers demand: status, content type, HELP and TYPE once a family, whole counters."""
+        """Hold the page against what scrapers demand: status, content type, HELP and TYPE of each family, counts."""
         answer = fetch(proxy.instance.metrics)
         if problems := faults(answer, dialect.is_count(pgdog().addresses.dialect)):
             raise AssertionError(f"{len(problems)} faults; {'; '.join(problems[:4])}")

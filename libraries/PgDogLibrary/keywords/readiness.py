@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Literal
 
 from robot.api.deco import keyword
@@ -19,13 +18,12 @@ from PgDogLibrary.keywords.base import declares, own_proxy
 from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.readiness import Assessment, Observed, Thresholds, assess
 from PgDogLibrary.report import Report, difference, parse
-from PgDogLibrary.rest import asked, at_rest, counted
+from PgDogLibrary.rest import LONG_REST_SECONDS, asked, at_rest, counted
 
 Status = Literal["READY", "NOT READY"]
 
 _TRAFFIC = re.compile(r"(\d+) queries and (\d+) failures")
 SLOW_SECONDS = 0.1
-REST_SECONDS = 60.0
 
 
 class ReadinessKeywords:
@@ -56,13 +54,16 @@ class ReadinessKeywords:
             )
         if (assessment.status, assessment.score) != (status, score):
             raise AssertionError(
-                f"after {after} the numbers give {assessment.status} {assessment.score:.1f}, expected {status} {score:.1f}"
+                f"after {after} the numbers give {assessment.status} {assessment.score:.1f}, "
+                f"expected {status} {score:.1f}"
             )
         say(f"after {after}: {status} {score:.1f}")
 
     @keyword(tags=["robot:continue-on-failure"])
     def migration_readiness_is_found(self, status: Status, of: str, because: str) -> None:
-        """Let a proxy of its own meet one condition; see that migration readiness is as told, with the reason named.
+        """Let a proxy of its own meet one condition; see that readiness is as told, with the reason named.
+
+        It is computed from the scraped numbers, as the plan has it; where the console tells it, both must agree.
 
         Args:
             status: `READY` or `NOT READY`.
@@ -75,21 +76,7 @@ class ReadinessKeywords:
         proxy = own_proxy(replace(scenarios.exposed(1.0), readiness=readiness))
         began = time.time()
         work(proxy)
-        self.migration_readiness_should_be(proxy, status, because, timedelta(seconds=time.time() - began))
-
-    @keyword
-    def migration_readiness_should_be(
-        self, proxy: Proxied, status: Status, because: str = "", observed: timedelta = timedelta()
-    ) -> None:
-        """Compute readiness from the scraped numbers, as the plan has it; where the console tells it, both must agree.
-
-        Args:
-            proxy: at rest soon.
-            status: `READY` or `NOT READY`.
-            because: how one of the reasons begins; left out: any.
-            observed: for how long it has mirrored.
-        """
-        _, assessment = _both(proxy, proxy.options.readiness, time.time() - observed.total_seconds())
+        _, assessment = _both(proxy, readiness, began)
         if assessment.status != status:
             raise AssertionError(
                 f"expected {status}, was {assessment.status} ({assessment.score:.1f}): {'; '.join(assessment.reasons)}"
@@ -105,7 +92,7 @@ def _both(proxy: Proxied, readiness: Readiness, began: float) -> tuple[Report | 
     Raises:
         AssertionError: a line differs, or is not of its form.
     """
-    at_rest(proxy, REST_SECONDS)
+    at_rest(proxy, LONG_REST_SECONDS)
     wanted = _thresholds(readiness)
     before = _observed(proxy, began)
     if not declares("readiness"):

@@ -6,18 +6,16 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from robot.api.deco import keyword
 
 from EnvironmentLibrary.context import scaled
 from EnvironmentLibrary.telling import say
-from environments.system import pgdog, running
+from environments.system import running
 from PgDogLibrary import failing, ways
 from PgDogLibrary.amount import Amount
 from PgDogLibrary.client import Client
-from PgDogLibrary.keywords.base import on_test_end
-from PgDogLibrary.ledger import Entry, Fate
+from PgDogLibrary.keywords.base import on_test_end, programs
 from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
 from TemporalLibrary.core import never, wait_until
 
@@ -57,22 +55,20 @@ class TransactionKeywords:
 
     @keyword
     def mirror_should_hold_nothing_of_it_for(self, transaction: Open, duration: timedelta) -> None:
-        """Demand that no row of an open transaction is on the mirror, nor is locked there by an open one, for a while."""
+        """Demand for a while that the mirror shows no row of an open transaction."""
         mirror, table = transaction.proxy.place.mirror, transaction.proxy.place.table("entries")
 
         def there() -> None:
-            assert mirror.ask("app", f"SELECT FROM {table} LIMIT 1"), "no row is there"
+            assert mirror.ask("app", f"SELECT 1 FROM {table} LIMIT 1"), "no row is there"
 
         never(there, duration.total_seconds())
 
     @keyword
     def it_is_committed(self, transaction: Open) -> None:
         """Commit an open transaction."""
-        client = transaction.client
-        client.run("COMMIT")
-        entry = Entry(client.number, client.seq, transaction.values, Fate.COMMITTED, 0.0, 0.0)
-        transaction.proxy.account.add(Fate.COMMITTED, "app", "app", entry)
-        client.close()
+        transaction.client.run("COMMIT")
+        transaction.client.committed(*transaction.values)
+        transaction.client.close()
 
     @keyword
     def clients_commit_and_roll_back_in_turns(self, proxy: Proxied, clients: int, transactions: int) -> None:
@@ -92,11 +88,11 @@ class TransactionKeywords:
 
         Args:
             proxy: to write through.
-            *ways_to_write: `prepared statements`, `pipelined statements`, `COPY`, `several statements at once`, `asyncpg`,
-              `psql` or `a statement of 1 MB`.
+            *ways_to_write: `prepared statements`, `pipelined statements`, `several statements at once`, `COPY`,
+              `asyncpg`, `psql` or `a statement of 1 MB`.
         """
         for way in ways_to_write:
-            ways.write_by(way, proxy, _psql())
+            ways.write_by(way, proxy, programs())
 
     @keyword
     def clients_vanish_in_a_transaction(self, proxy: Proxied, clients: Amount) -> None:
@@ -111,9 +107,9 @@ class TransactionKeywords:
 
     @keyword
     def proxy_should_have_let_go_of_its_sessions(self, proxy: Proxied, within: timedelta) -> None:
-        """Demand that, with all clients gone, no transaction is open on either server and sessions are no more than a pool.
+        """Demand that, once clients are gone, neither server has an open transaction or more sessions than pools keep.
 
-        A pool is ten sessions on each server, which is PgDog's default.
+        A pool keeps ten sessions on each server, which is PgDog's default.
         """
 
         def missing() -> str | None:
@@ -129,13 +125,13 @@ class TransactionKeywords:
         wait_until(missing, scaled(within), "the sessions to end", interval=POLL_SECONDS)
 
     @keyword(tags=["robot:continue-on-failure"])
-    def statements_fail_on_the_primary(self, proxy: Proxied, *ways_to_fail: str) -> None:
+    def statements_fail_on_primary(self, proxy: Proxied, *ways_to_fail: str) -> None:
         """Let statements fail on the primary that could succeed on the mirror, one way after the other.
 
         Args:
             proxy: to work through.
-            *ways_to_fail: `a duplicate key`, `a division by zero`, `several statements at once`, `a cancelled statement`,
-              `a lock timeout` or `a serialization failure`.
+            *ways_to_fail: `a duplicate key`, `a division by zero`, `several statements at once`, `a cancelled
+              statement`, `a lock timeout` or `a serialization failure`.
         """
         for way in ways_to_fail:
             failing.fail_by(way, proxy)
@@ -145,9 +141,3 @@ class TransactionKeywords:
     def transactions_go_on_after_a_savepoint(self, proxy: Proxied) -> None:
         """Roll parts of transactions back to a savepoint, after an error and without one, and commit the rest."""
         failing.go_on_after_savepoints(proxy)
-
-
-def _psql() -> Path:
-    """The `psql` beside the servers' own programs."""
-    facts = next(facts for facts in pgdog().facts if facts.name == "primary")
-    return Path(facts.program).parent / "psql"
