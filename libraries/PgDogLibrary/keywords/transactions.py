@@ -12,22 +12,24 @@ from robot.api.deco import keyword
 
 from EnvironmentLibrary.context import scaled
 from EnvironmentLibrary.telling import say
+from environments.embedded.programs import POSTGRESQL, find
+from environments.sections.base import Program
 from environments.system import pgdog, running
 from PgDogLibrary import failing, ways
 from PgDogLibrary.amount import Amount
 from PgDogLibrary.client import Client
 from PgDogLibrary.keywords.base import on_test_end
 from PgDogLibrary.ledger import Entry, Fate
-from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
+from PgDogLibrary.proxied import Proxied
 from TemporalLibrary.core import never, wait_until
 
 POOL = 10  # sessions that a proxy may keep for later use on a server: PgDog's own default
 POLL_SECONDS = 0.1
 
-_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = ANY(%s) AND datname = 'app'"
+_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = ANY(%s) AND datname = current_database()"
 _OPEN = (
     "SELECT count(*) FROM pg_stat_activity "
-    "WHERE usename = ANY(%s) AND datname = 'app' AND state LIKE 'idle in transaction%%'"
+    "WHERE usename = ANY(%s) AND datname = current_database() AND state LIKE 'idle in transaction%%'"
 )
 
 
@@ -118,7 +120,7 @@ class TransactionKeywords:
 
         def missing() -> str | None:
             for server in (proxy.place.primary, proxy.place.mirror):
-                users = (list(APPLICATION_USERS),)
+                users = (proxy.user_names,)
                 left, sessions = (int(str(server.ask("app", query, users)[0][0])) for query in (_OPEN, _SESSIONS))
                 if left:
                     return f"{left} transactions are open on the {server.name}"
@@ -148,6 +150,8 @@ class TransactionKeywords:
 
 
 def _psql() -> Path:
-    """The `psql` beside the servers' own programs."""
-    facts = next(facts for facts in pgdog().facts if facts.name == "primary")
-    return Path(facts.program).parent / "psql"
+    """The `psql` beside the servers' own programs; where the servers were not started here, that of this machine."""
+    for facts in pgdog().facts:
+        if facts.name == "primary":
+            return Path(facts.program).parent / "psql"
+    return find(POSTGRESQL, Program(version="18")).path.parent / "psql"
