@@ -24,7 +24,7 @@ from environments.system import (
 
 
 class Runs:
-    """The proxy that runs: see `PgdogInstance`. Where clients, page and console are is known, and nothing else of it."""
+    """The proxy that runs: see `PgdogInstance`. Only where clients, page and console are is known of it."""
 
     control: ServiceControl
     configuration: Path
