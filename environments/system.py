@@ -216,7 +216,7 @@ class PgdogInstance(Protocol):
 
     @property
     def options(self) -> ProxyOptions | None:
-        """What it was configured with; None: a text of the caller's own."""
+        """What it was configured with; None: a text of the caller's own, or nobody here knows."""
 
     def exit_status(self) -> int | None:
         """How it ended (negative: by which signal); None while it runs."""
@@ -242,11 +242,7 @@ class PgdogSystem(System, Protocol):
 
     @property
     def proxy(self) -> PgdogInstance:
-        """The proxy that `addresses` lead to.
-
-        Raises:
-            LookupError: the environment did not start it.
-        """
+        """The proxy that `addresses` lead to; one that the environment did not start has no more than addresses."""
 
     def configuration(self, options: ProxyOptions) -> Written:
         """Return what `launch` would write, with blanks for ports and passwords.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from robot.api.types import Secret
 
@@ -21,6 +23,38 @@ from environments.system import (
 )
 
 
+class Runs:
+    """The proxy that runs: see `PgdogInstance`. Only where clients, page and console are is known of it."""
+
+    control: ServiceControl
+    configuration: Path
+    log: Path
+    admin: AdminAddress
+
+    def __init__(self, where: PgdogAddresses) -> None:
+        self.client = where.client
+        self.metrics = where.metrics or ""  # criteria that need it are skipped
+        self.options: ProxyOptions | None = None
+        if where.admin is not None:
+            self.admin = where.admin
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say that something is not known."""
+        _refuse()
+
+    def exit_status(self) -> int | None:
+        """See `PgdogInstance.exit_status`."""
+        _refuse()
+
+    def reconfigure(self, options: ProxyOptions) -> None:
+        """See `PgdogInstance.reconfigure`."""
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise LookupError("an external environment starts and configures no proxies; declare no 'process-faults'")
+
+
 class ExternalPgdog(NotOurs):
     """See `PgdogSystem`. It has no services to control and no links, and no other proxy can be started."""
 
@@ -30,6 +64,7 @@ class ExternalPgdog(NotOurs):
         assert section.addresses is not None
         self.capabilities = section.declared
         self.addresses = _addresses(section.addresses)
+        self.proxy: PgdogInstance = Runs(self.addresses)
         self.services: Mapping[str, ServiceControl] = {}
         self.links: Mapping[str, Endpoint] = {}
         version = section.services.proxy.version or "unknown"
@@ -37,26 +72,21 @@ class ExternalPgdog(NotOurs):
             ServiceFacts("proxy", "real", version, section.addresses.client, "", "external")
         ]
 
-    @property
-    def proxy(self) -> PgdogInstance:
-        """See `PgdogSystem.proxy`."""
-        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
-
     def configuration(self, options: ProxyOptions) -> Written:
         """See `PgdogSystem.configuration`."""
-        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+        _refuse()
 
     def launch(self, options: ProxyOptions) -> PgdogInstance:
         """See `PgdogSystem.launch`."""
-        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+        _refuse()
 
     def launch_raw(self, text: str, users: str | None) -> PgdogInstance:
         """See `PgdogSystem.launch_raw`."""
-        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+        _refuse()
 
     def end(self, instance: PgdogInstance) -> None:
         """See `PgdogSystem.end`."""
-        raise LookupError("an external environment starts no proxies; declare no 'process-faults'")
+        _refuse()
 
 
 def _addresses(where: Addresses) -> PgdogAddresses:

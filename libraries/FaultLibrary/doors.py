@@ -28,11 +28,7 @@ _SERVICE_PROTOCOLS = {
     "observer-clickhouse": Protocol.HTTP,
     "observer-search": Protocol.HTTP,
     "nats": Protocol.NATS,
-    "primary": Protocol.POSTGRESQL,
-    "mirror": Protocol.POSTGRESQL,
-    "proxy": Protocol.POSTGRESQL,
     "pgbouncer": Protocol.POSTGRESQL,
-    "prometheus": Protocol.HTTP,
 }
 _LINK_PROTOCOLS = {
     "redis": Protocol.REDIS,
@@ -48,8 +44,6 @@ _LINK_PROTOCOLS = {
     "search": Protocol.HTTP,
     "flight": Protocol.GRPC,
     "nats": Protocol.NATS,
-    "mirror": Protocol.POSTGRESQL,
-    "proxy": Protocol.POSTGRESQL,
 }
 
 

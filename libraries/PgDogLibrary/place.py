@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
@@ -46,10 +46,11 @@ class Server:
     name: str  # primary or mirror
     endpoint: Endpoint
     superuser: Login  # whose sessions are no client's
+    databases: Mapping[str, str]  # what criteria call a database -> its name here, where that is another
 
     def target(self, database: str) -> Target:
         """Where its superuser reaches a database."""
-        return Target(self.endpoint, database, self.superuser)
+        return Target(self.endpoint, self.databases.get(database, database), self.superuser)
 
     @contextmanager
     def session(self, database: str) -> Iterator[connection]:

@@ -12,7 +12,7 @@ from environments.system import PgdogInstance, pgdog
 from PgDogLibrary import dialect
 from PgDogLibrary.admin import Answer, Console
 from PgDogLibrary.counts import MirrorCounts, moved
-from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
+from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.scrape import Scrape, scrape
 from TemporalLibrary.core import wait_until
 
@@ -89,6 +89,6 @@ def await_work(proxy: Proxied) -> None:
 def active_on_mirror(proxy: Proxied) -> int:
     """Return how many sessions of the clients' users are at work on the mirror; 0 when it is away."""
     with suppress(psycopg2.OperationalError):
-        rows = proxy.place.mirror.ask(proxy.place.databases[0], _ACTIVE, (list(APPLICATION_USERS),))
+        rows = proxy.place.mirror.ask(proxy.place.databases[0], _ACTIVE, (proxy.user_names,))
         return int(str(rows[0][0]))
     return 0

@@ -23,6 +23,7 @@ from environments.embedded.pgdog import EmbeddedPgdog
 from environments.embedded.processes import wait_until
 from environments.embedded.proxy import Proxy, Ways
 from environments.errors import EnvironmentProblem
+from environments.external.pgdog import ExternalPgdog
 from environments.pgdog import DATABASES, Mirrored, ProxyOptions
 from environments.system import Endpoint, Login, PgdogAddresses
 from FaultLibrary import doors
@@ -233,4 +234,14 @@ def test_what_is_kept_can_be_tested_by_the_external_driver(
     assert external.capabilities == system.capabilities - {"process-faults", "link-faults", "steady-machine"}
     assert isinstance(theirs, PgdogAddresses)
     assert asked(theirs.client, "app", theirs.users[1], "SELECT 1") == [(1,)]
+    assert isinstance(external, ExternalPgdog)
+    proxy = external.proxy
+    assert (proxy.client, proxy.metrics, proxy.admin.endpoint) == (
+        ours.client,
+        ours.metrics,
+        system.proxy.admin.endpoint,
+    )
+    assert proxy.options is None
+    with pytest.raises(LookupError, match="declare no 'process-faults'"):
+        proxy.control.processes()
     assert external.stop() == []

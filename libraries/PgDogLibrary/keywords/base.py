@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from EnvironmentLibrary.context import timed
+from environments.embedded.programs import POSTGRESQL, find
 from environments.pgdog.options import ProxyOptions
+from environments.sections.base import Program
 from environments.system import PgdogInstance, pgdog
 from PgDogLibrary import rest
 from PgDogLibrary.place import Place, Server
@@ -35,7 +37,7 @@ def place_for(databases: Sequence[str]) -> Place:
     """Make the tables of a test, which its end removes."""
     where = pgdog().addresses
     primary, mirror = (
-        Server(name, endpoint, where.superuser)
+        Server(name, endpoint, where.superuser, {"app": where.server_database})
         for name, endpoint in (("primary", where.primary), ("mirror", where.mirror))
     )
     place = Place(primary, mirror, tuple(dict.fromkeys(databases)))
@@ -56,29 +58,33 @@ def own_proxy(options: ProxyOptions | None = None) -> Proxied:
     with timed("start a proxy of the test's own", "startup"):
         instance = pgdog().launch(wanted)
     on_test_end(pgdog().end, instance)
-    return _proxied(instance, place, wanted)
+    proxy = Proxied(instance, wanted, pgdog().addresses.users, place)
+    if wanted.metrics:
+        proxy.before = rest.read(instance)
+    return proxy
 
 
 def the_proxy() -> Proxied:
-    """The proxy of the environment, with tables of the test's own."""
+    """The proxy of the environment, with tables of the test's own, when it has done what others left it to do.
+
+    What one that runs already is configured with is not known.
+    """
     instance = pgdog().proxy
-    assert instance.options is not None, "the environment's proxy was started with options"
-    return _proxied(instance, place_for([one.database for one in instance.options.databases]), instance.options)
+    options = instance.options or ProxyOptions(metrics=pgdog().addresses.metrics is not None)
+    proxy = Proxied(instance, options, pgdog().addresses.users, place_for([one.database for one in options.databases]))
+    if options.metrics:
+        proxy.before = rest.at_rest(proxy)
+    return proxy
 
 
 def programs() -> Path:
-    """Return the directory of the primary's own programs, which has psql and pgbench too."""
-    facts = next(facts for facts in pgdog().facts if facts.name == "primary")
-    return Path(facts.program).parent
+    """Return the directory of psql and pgbench: the primary's own, or this machine's where it was not started here."""
+    for facts in pgdog().facts:
+        if facts.name == "primary":
+            return Path(facts.program).parent
+    return find(POSTGRESQL, Program(version="18")).path.parent
 
 
 def logged(instance: PgdogInstance) -> str:
     """Return what a proxy has written so far."""
     return instance.log.read_text(encoding="utf-8", errors="replace").strip() if instance.log.exists() else ""
-
-
-def _proxied(instance: PgdogInstance, place: Place, options: ProxyOptions) -> Proxied:
-    proxy = Proxied(instance, options, pgdog().addresses.users, place, None)
-    if options.metrics:
-        proxy.before = rest.read(instance)
-    return proxy

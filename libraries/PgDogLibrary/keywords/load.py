@@ -24,7 +24,7 @@ from PgDogLibrary import pgbench
 from PgDogLibrary.keywords.base import on_test_end, programs
 from PgDogLibrary.load import LONGEST_SECONDS, Writer
 from PgDogLibrary.pgbench import Benched
-from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
+from PgDogLibrary.proxied import Proxied
 from PostgresLibrary.sessions import Target, connect
 from TemporalLibrary.core import wait_until
 
@@ -248,4 +248,4 @@ class _Asker:
 
 def _look(proxy: Proxied, sessions: dict[str, list[int]]) -> None:
     for server in (proxy.place.primary, proxy.place.mirror):
-        sessions[server.name].append(int(str(server.ask("app", _SESSIONS, (list(APPLICATION_USERS),))[0][0])))
+        sessions[server.name].append(int(str(server.ask("app", _SESSIONS, (proxy.user_names,))[0][0])))

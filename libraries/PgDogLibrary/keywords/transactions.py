@@ -16,16 +16,16 @@ from PgDogLibrary import failing, ways
 from PgDogLibrary.amount import Amount
 from PgDogLibrary.client import Client
 from PgDogLibrary.keywords.base import on_test_end, programs
-from PgDogLibrary.proxied import APPLICATION_USERS, Proxied
+from PgDogLibrary.proxied import Proxied
 from TemporalLibrary.core import never, wait_until
 
 POOL = 10  # sessions that a proxy may keep for later use on a server: PgDog's own default
 POLL_SECONDS = 0.1
 
-_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = ANY(%s) AND datname = 'app'"
+_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = ANY(%s) AND datname = current_database()"
 _OPEN = (
     "SELECT count(*) FROM pg_stat_activity "
-    "WHERE usename = ANY(%s) AND datname = 'app' AND state LIKE 'idle in transaction%%'"
+    "WHERE usename = ANY(%s) AND datname = current_database() AND state LIKE 'idle in transaction%%'"
 )
 
 
@@ -114,7 +114,7 @@ class TransactionKeywords:
 
         def missing() -> str | None:
             for server in (proxy.place.primary, proxy.place.mirror):
-                users = (list(APPLICATION_USERS),)
+                users = (proxy.user_names,)
                 left, sessions = (int(str(server.ask("app", query, users)[0][0])) for query in (_OPEN, _SESSIONS))
                 if left:
                     return f"{left} transactions are open on the {server.name}"

@@ -78,9 +78,10 @@ def floats(make):
 @shows(Defect.PROMISES_OPENMETRICS)
 def promise(make):
     port = make().metrics_port
-    request = urllib.request.Request(f"http://{HOST}:{port}/metrics", headers={"Accept": "application/openmetrics-text"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        return answer.headers["content-type"].startswith("application/openmetrics") and not answer.read().endswith(b"# EOF\n")
+    accept = {"Accept": "application/openmetrics-text"}
+    with urllib.request.urlopen(urllib.request.Request(f"http://{HOST}:{port}/metrics", headers=accept)) as answer:
+        promised = answer.headers["content-type"].startswith("application/openmetrics")
+        return promised and not answer.read().endswith(b"# EOF\n")
 
 
 @shows(Defect.STALE_METRICS)
