@@ -52,6 +52,8 @@ class Lane:
 
     def push(self, unit: Unit) -> None:
         """Take a unit that took effect on the primary, or count why not."""
+        if unit.places:
+            unit.place = unit.places.get(self)
         self.tally.attempt()
         if not self.chosen(unit):
             self.tally.sample_out()
@@ -183,8 +185,8 @@ class Lane:
         self.tally.backlog -= 1
         self.proxy.budget.held -= unit.size
         self.count(seconds, problem)
-        if unit.wrote:
-            self.order.leave(unit)
+        if unit.wrote and unit.place is not None:
+            unit.place.release()
 
     def count(self, seconds: float, problem: Kind | None) -> None:
         """Count an outcome."""

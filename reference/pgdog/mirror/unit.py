@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reference.pgdog.mirror.lane import Lane
+    from reference.pgdog.mirror.order import Place
     from reference.pgdog.tally import Kind
 
 
@@ -64,9 +65,11 @@ class Unit:
         before, after: what the client's session had been set to.
         lost: whether the recording is not whole, because there was no memory for it.
         verdict: set where it cannot be replayed, whatever the mirror says.
+        lane, place: where it waits, and its place among what all clients wrote.
+        places: those that were taken for it before its outcome was known.
     """
 
-    __slots__ = ("after", "before", "done", "lane", "lost", "size", "steps", "verdict", "wrote")
+    __slots__ = ("after", "before", "lane", "lost", "place", "places", "size", "steps", "verdict", "wrote")
 
     def __init__(self, steps: list[Step], size: int, wrote: bool, before: Kept, after: Kept) -> None:
         self.steps, self.size, self.wrote = steps, size, wrote
@@ -74,12 +77,13 @@ class Unit:
         self.lost = False
         self.verdict: Kind | None = None
         self.lane: Lane | None = None
-        self.done = False
+        self.place: Place | None = None
+        self.places: dict[Lane, Place] | None = None
 
     def copy(self) -> Unit:
         """Return the same for another mirror."""
         other = Unit(self.steps, self.size, self.wrote, self.before, self.after)
-        other.lost, other.verdict = self.lost, self.verdict
+        other.lost, other.verdict, other.places = self.lost, self.verdict, self.places
         return other
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from reference.pgdog import protocol
 from reference.pgdog.mirror.lane import Lane
+from reference.pgdog.mirror.order import Place
 from reference.pgdog.mirror.unit import Unit
 from reference.pgdog.relay.primary import Primary
 
@@ -28,7 +29,7 @@ class Client(asyncio.Protocol):
 
     def __init__(self, proxy: MirrorProxy) -> None:
         self.proxy = proxy
-        self.recorder = proxy.parts.recorder(proxy.budget, self.emit)
+        self.recorder = proxy.parts.recorder(proxy.budget, self.emit, self.reserve)
         self.lanes: tuple[Lane, ...] = ()
         self.transport: asyncio.Transport
         self.write: Callable[[bytes], None]
@@ -209,6 +210,10 @@ class Client(asyncio.Protocol):
             self._adopt()
         for lane in self.lanes:
             lane.push(unit if lane is self.lanes[0] else unit.copy())
+
+    def reserve(self) -> dict[Lane, Place]:
+        """A transaction is about to be committed."""
+        return {lane: lane.order.reserve() for lane in self.lanes}
 
     def _adopt(self) -> None:
         """Follow a change of the configuration."""

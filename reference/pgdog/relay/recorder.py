@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from reference.pgdog import sql
 from reference.pgdog.memory import Budget
+from reference.pgdog.mirror.lane import Lane
+from reference.pgdog.mirror.order import Place
 from reference.pgdog.mirror.unit import Kept, Step, Unit
 from reference.pgdog.protocol import HEAD, IDLE, IN_TRANSACTION, SYNC, Splitter, query
 from reference.pgdog.relay import settings_kept
@@ -21,11 +23,15 @@ _SPECIAL = _ENDING | _BEGINNING
 _CHAIN = re.compile(rb"\band\s+chain\b", re.IGNORECASE)
 _TO = re.compile(rb"^\W*rollback\s+(?:(?:work|transaction)\s+)?to\b", re.IGNORECASE)
 _MAY_COMMIT = re.compile(rb"\b(?:commit|end|prepare)\b", re.IGNORECASE)
+_COMMITS = re.compile(rb"[\s;]*(?:commit|end|prepare\s+transaction)\b", re.IGNORECASE)
 _TO_CLIENT = re.compile(rb"\bto\s+stdout\b", re.IGNORECASE)
 _READING = frozenset(
     b"SELECT SHOW SET RESET BEGIN START COMMIT ROLLBACK SAVEPOINT RELEASE PREPARE DEALLOCATE DECLARE FETCH MOVE CLOSE "
     b"EXPLAIN LISTEN UNLISTEN DISCARD LOCK".split()
 )
+
+
+Places = dict[Lane, Place] | None
 
 
 class Open:
@@ -46,15 +52,17 @@ class Recorder:
     Args:
         budget: of all recordings together.
         emit: gets every transaction that took effect.
+        reserve: takes places among what is written to the mirrors; asked when a transaction is about to be committed.
     """
 
-    def __init__(self, budget: Budget, emit: Callable[[Unit], None]) -> None:
+    def __init__(self, budget: Budget, emit: Callable[[Unit], None], reserve: Callable[[], Places]) -> None:
         self.pending: deque[Request] = deque()
         self.status = IDLE
         self.kept: Kept = ()
         self.prepared = Prepared()
         self.open = Open(())
-        self._budget, self.emit = budget, emit
+        self._budget, self.emit, self._reserve = budget, emit, reserve
+        self._places: Places = None
         self._splitter = Splitter()
         self._partial = 0  # bytes of a frame that has not come whole
         self._version = 0
@@ -94,6 +102,8 @@ class Recorder:
     def _add(self, request: Request, whole: bool = True) -> None:
         if self.pending and not self.pending[-1].closed:
             self.pending[-1].closed = self.pending[-1].joined = True
+        if self.status == IN_TRANSACTION and _COMMITS.match(request.frames[0], 5):
+            self._expect_commit(request)
         self.pending.append(request)
         self._budget.held += request.size
         if not whole or self._budget.held > self._budget.limit:
@@ -102,6 +112,8 @@ class Recorder:
     def extend(self, request: Request, letter: int, message: bytes, whole: bool) -> None:
         """Add a frame to a request."""
         if not request.lost:
+            if self.status == IN_TRANSACTION and letter in b"PB" and _COMMITS.match(self._text_of(message)):
+                self._expect_commit(request)
             request.frames.append(message)
             request.size += len(message)
             self._budget.held += len(message)
@@ -109,6 +121,10 @@ class Recorder:
                 self._lose(request)
         elif letter == _PARSE:
             request.frames.append(unknown(message))
+
+    def _expect_commit(self, request: Request) -> None:
+        if request.places is None and (self.open.wrote or self.pending):
+            request.places = self._reserve()
 
     def _lose(self, request: Request) -> None:
         """There is no memory for it: what there is of it is freed, and of its transaction."""
@@ -150,10 +166,13 @@ class Recorder:
             if tags[0][:7] == b"SELECT " and first and not sql.may_write(first):
                 self.emit(Unit([Step(request.frames, tags)], request.size, False, self.kept, self.kept))
                 return
+        self._places = request.places
         try:
             self._settle(request, before)
         except Unreadable:
             self._give_up(request)
+        if request.places:
+            _release(request.places)
 
     def gone(self) -> None:
         """The primary is gone: what was not answered may have taken effect, or not."""
@@ -165,6 +184,8 @@ class Recorder:
             self.pending.popleft()
             self._budget.held -= request.size
             text = b"".join(part if part[0] == _QUERY else self._text_of(part) for part in request.frames)
+            if request.places:
+                _release(request.places)
             if request.closed and request.frames and (self.status == IDLE or _MAY_COMMIT.search(text)):
                 unit = Unit([], 0, False, self.kept, self.kept)
                 unit.verdict = "connection"
@@ -175,7 +196,7 @@ class Recorder:
 
     def _text_of(self, message: bytes) -> bytes:
         if message[0] == _PARSE:
-            return message
+            return message[message.index(0, 5) + 1 :]
         if message[0] != ord("B"):
             return b""
         name = message[message.index(0, 5) + 1 :].split(b"\0", 1)[0]
@@ -249,7 +270,7 @@ class Recorder:
         """The open transaction took effect."""
         done = self.open
         unit = Unit(done.steps, done.size, done.wrote, self.kept, done.kept)
-        unit.lost = done.lost
+        unit.lost, unit.places, self._places = done.lost, self._places, None
         self.close()
         self.emit(unit)
 
@@ -300,6 +321,13 @@ class Recorder:
                 self.open.steps.append(Step([statement, SYNC], []))
         self._version += 1
         self.open.kept = settings_kept.keep(self.open.kept, tag, key, work.step(place, place + 1), self._version)
+
+
+def _release(places: dict[Lane, Place]) -> None:
+    """Give up the places that no unit has."""
+    for place in places.values():
+        if place.unit is None and not place.done:
+            place.release()
 
 
 def _wrote(tags: list[bytes], work: Work) -> bool:

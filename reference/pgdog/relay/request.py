@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from reference.pgdog import sql
 from reference.pgdog.mirror.unit import Statement, Step
 from reference.pgdog.protocol import SYNC, name_in, query
+
+if TYPE_CHECKING:
+    from reference.pgdog.mirror.lane import Lane
+    from reference.pgdog.mirror.order import Place
 
 _QUERY, _PARSE, _BIND, _EXECUTE, _CLOSE = b"QPBEC"
 _DONE, _FAIL = b"cf"
@@ -34,6 +39,7 @@ class Request:
         "frames",
         "joined",
         "lost",
+        "places",
         "simple",
         "size",
         "tags",
@@ -48,6 +54,7 @@ class Request:
         self.copying = False
         self.error: str | None = None
         self.lost = False
+        self.places: dict[Lane, Place] | None = None  # taken on the mirrors when its COMMIT was sent
         self.joined = False  # whether a Query followed instead of a Sync, so that both have one ReadyForQuery
 
     def hand_on(self, following: Request) -> None:

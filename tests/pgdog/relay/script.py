@@ -21,7 +21,7 @@ class Script:
     def __init__(self, limit=1 << 20, kind=Recorder):
         self.units: list[Unit] = []
         self.budget = Budget(limit)
-        self.recorder = kind(self.budget, self.units.append)
+        self.recorder = kind(self.budget, self.units.append, dict)
         client: Client = Deaf()  # type: ignore[assignment]
         self.primary = Primary(client, self.recorder)
         self.primary.data_received(protocol.frame(b"Z", b"I"))
