@@ -15,8 +15,8 @@ _marks: deque[socket.socket] = deque()
 """What keeps the last ports chosen by this process from every other run on this machine.
 
 Between the choice of a port and its server's `bind`, and while a killed server is away, another run may choose the
-same one. So a choice is marked for all to see: an abstract Unix socket with the port in its name, which the kernel takes
-away with the process, and which belongs to the same network namespace as the port.
+same one. So a choice is marked for all to see: an abstract Unix socket with the port in its name, which the kernel
+takes away with the process, and which belongs to the same network namespace as the port.
 """
 
 

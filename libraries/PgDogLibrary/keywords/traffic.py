@@ -97,10 +97,11 @@ class TrafficKeywords:
 
     @keyword
     def client_sleeps_in_the_database(self, proxy: Proxied, times: Amount, duration: timedelta) -> None:
-        """Let one client run so many statements that take as long as told, on the primary and on the mirror."""
+        """Let one client run so many statements that take as long as told, on the primary and then on the mirror."""
         with proxy.client() as client:
             for _ in range(times):
                 client.checked(f"SELECT true FROM pg_sleep({duration.total_seconds()})", [(True,)])
+        at_rest(proxy)
 
     @keyword
     def client_writes_large_rows_to_a_slow_mirror(self, proxy: Proxied, rows: Amount, of: str) -> None:
