@@ -15,6 +15,7 @@ from TemporalLibrary.core import wait_until
 
 NOBODY = Endpoint("127.0.0.1", 9)  # the discard service: nobody listens there
 MIRROR_LINK = "proxy-mirror"
+CUT_SECONDS = 5.0
 AMPLE = 10_000  # transactions of one client that may wait: none of the clients here fills that
 
 
@@ -200,7 +201,7 @@ def _mirror_goes_away(proxy: Proxied) -> None:
             client.write()
 
 
-def _await_refusal(link: str) -> None:
+def _await_refusal(link: str, within: float = CUT_SECONDS) -> None:
     where = pgdog().links[link]
 
     def missing() -> str | None:
@@ -210,7 +211,7 @@ def _await_refusal(link: str) -> None:
             return None
         return f"{where} still lets connections in"
 
-    wait_until(missing, 5.0, "the link to be cut", interval=0.02)
+    wait_until(missing, within, "the link to be cut", interval=0.02)
 
 
 SCENARIOS: dict[str, Scenario] = {
