@@ -24,6 +24,8 @@ _ACTIVE = (
     "SELECT count(*) FROM pg_stat_activity "
     "WHERE usename = ANY(%s) AND state IN ('active', 'idle in transaction', 'idle in transaction (aborted)')"
 )
+_END = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY(%s)"
+_LEFT = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s)"
 
 
 def page(instance: PgdogInstance) -> Scrape:
@@ -92,3 +94,17 @@ def active_on_mirror(proxy: Proxied) -> int:
         rows = proxy.place.mirror.ask(proxy.place.databases[0], _ACTIVE, (proxy.user_names,))
         return int(str(rows[0][0]))
     return 0
+
+
+def end_sessions_on_mirror(proxy: Proxied) -> None:
+    """Let the mirror end the clients' sessions once it has come to rest, as a time-out or an operator would."""
+    at_rest(proxy)
+    database = proxy.place.databases[0]
+    ended = proxy.place.mirror.ask(database, _END, (proxy.user_names,))
+    pids = [pid for pid, _ in ended]
+
+    def missing() -> str | None:
+        left = proxy.place.mirror.ask(database, _LEFT, (pids,))[0][0]
+        return f"{left} sessions are still there" if left else None
+
+    wait_until(missing, 5.0, "sessions on the mirror to end", interval=0.02)

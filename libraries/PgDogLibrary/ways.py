@@ -11,6 +11,7 @@ import asyncpg
 
 from PgDogLibrary.programs import run
 from PgDogLibrary.proxied import Proxied
+from PgDogLibrary.rest import end_sessions_on_mirror
 
 ROWS = 20
 COPIED = 20_000  # rows, about 600 kB: many messages
@@ -82,9 +83,27 @@ def _asyncpg(proxy: Proxied, _: Path) -> None:
     asyncio.run(_with_asyncpg(proxy))
 
 
-async def _with_asyncpg(proxy: Proxied) -> None:
-    number, target = proxy.account.next_client(), proxy.target()
-    session = await asyncpg.connect(
+def _outliving(proxy: Proxied, _: Path) -> None:
+    """A client goes on with what it had prepared; of its session on the mirror, which was ended, it knows nothing."""
+    asyncio.run(_over_two_sessions(proxy))
+
+
+async def _over_two_sessions(proxy: Proxied) -> None:
+    number, session = proxy.account.next_client(), await _connected(proxy)
+    try:
+        put = await session.prepare(_insert(proxy, number))
+        for seq in range(1, ROWS + 1):
+            if seq == ROWS // 2:
+                end_sessions_on_mirror(proxy)
+            await put.fetch(seq, 0, f"prepared before {seq}")
+            proxy.account.wrote(number, seq, f"prepared before {seq}")
+    finally:
+        await session.close()
+
+
+async def _connected(proxy: Proxied) -> asyncpg.Connection:
+    target = proxy.target()
+    return await asyncpg.connect(
         host=target.endpoint.host,
         port=target.endpoint.port,
         database=target.database,
@@ -92,7 +111,15 @@ async def _with_asyncpg(proxy: Proxied) -> None:
         password=target.login.password.value,
         ssl=False,
     )
-    put = f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, value) VALUES ({number}, $1, $2, $3)"
+
+
+def _insert(proxy: Proxied, client: int) -> str:
+    return f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, value) VALUES ({client}, $1, $2, $3)"
+
+
+async def _with_asyncpg(proxy: Proxied) -> None:
+    number, session = proxy.account.next_client(), await _connected(proxy)
+    put = _insert(proxy, number)
     try:
         for seq in range(1, ROWS + 1):
             await session.execute(put, seq, 0, f"asyncpg {seq}")
@@ -145,6 +172,7 @@ WAYS: dict[str, Callable[[Proxied, Path], None]] = {
     "pipelined statements": _pipelined,
     "COPY": _copied,
     "several statements at once": _several_at_once,
+    "prepared statements after the mirror ended its sessions": _outliving,
     "asyncpg": _asyncpg,
     "psql": _by_psql,
     "a statement of 1 MB": _large,

@@ -24,6 +24,7 @@ Prepared statements, COPY and several statements at once are mirrored, and who v
     ${proxy} =    Given A Proxy Mirrors
     When Rows Are Written By    ${proxy}    prepared statements    pipelined statements    several statements at once
     And Rows Are Written By    ${proxy}    COPY    asyncpg    psql    a statement of 1 MB
+    ...    prepared statements after the mirror ended its sessions
     And Clients Vanish In A Transaction    ${proxy}    30 clients
     Then Mirror Should Hold What Primary Holds    ${proxy}    within=20 seconds
     And Proxy Should Have Let Go Of Its Sessions    ${proxy}    within=10 seconds
