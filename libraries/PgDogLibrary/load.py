@@ -21,6 +21,7 @@ Kind = Literal["normal", "fault", "recovery"]
 LONGEST_SECONDS = 300.0  # a schedule that outlasts whatever happens meanwhile
 ENOUGH = 30  # answers without which a window says nothing
 SLOWER = 1.5  # times as slow, in turns with the yardstick, is slower
+NOTICED_SECONDS = 0.001  # by which a median may move for no reason, on a machine whose cores are shared
 PATIENCE_SECONDS = 0.1  # what the slowest hundredth may need at least, on a machine that does other work too
 
 
@@ -144,7 +145,8 @@ def slower(through: LoadResult, direct: LoadResult) -> list[str]:
 
 def _slower(before: SampleSet, now: SampleSet, yard_before: SampleSet, yard_now: SampleSet) -> str | None:
     ratio = _ratio(before, now) / _ratio(yard_before, yard_now)
-    if ratio > SLOWER:
+    more = _median(now) - _median(before) * _ratio(yard_before, yard_now)
+    if ratio > SLOWER and more > NOTICED_SECONDS:
         return (
             f"{now.label}: the median was {_ms(_median(now))} after {_ms(_median(before))}, {ratio:.2f} times as slow "
             f"where the primary itself went from {_ms(_median(yard_before))} to {_ms(_median(yard_now))}"

@@ -44,7 +44,7 @@ Connection, query, timeout and buffer-full errors are each counted once, as what
     And One Transaction Meets    a statement too slow on the mirror    counted_as=timeout
     Then One Transaction Meets    a full queue    counted_as=buffer_full
 
-With one connection, a queue of 2 and a slow mirror the rest overflows, nobody waits and memory stays bounded
+With one connection, a queue of 2 and a slow mirror the rest overflows, nobody waits and memory grows by 64 MB at most
     [Documentation]    The seed spreads 50 queries over a pool; queues are per connection, so none of them may overflow.
     [Tags]    PG-05
     ${proxy} =    Given A Proxy Mirrors    queue=2

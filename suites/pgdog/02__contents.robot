@@ -44,7 +44,7 @@ What had no effect on the primary has none on the mirror, and what had is whole
     ${proxy} =    Given A Proxy Mirrors
     When Client Asks    ${proxy}    120 queries
     And Statements Fail On Primary    ${proxy}    a duplicate key    a division by zero    several statements at once
-    And Statements Fail On Primary    ${proxy}    a cancelled statement    a lock timeout    a serialization failure
+    ...    a cancelled statement    a lock timeout    a serialization failure
     And Transactions Go On After A Savepoint    ${proxy}
     Then Mirror Should Hold What Primary Holds    ${proxy}    within=20 seconds
     And Mirror Should Be Safe To Cut Over To    ${proxy}

@@ -9,7 +9,7 @@ Test Tags        phase:integration    system:pgdog
 
 
 *** Test Cases ***
-Wrong files are refused by the key's name, users without a mirror are counted, and RELOAD harms no client or counter
+Wrong files are refused in 5 seconds by the key's name, users without a mirror counted, and RELOAD harms nobody
     [Tags]    PG-17    robot:continue-on-failure
     When Each Wrong File Is Refused By Its Key Within    5 seconds
     And A User Without A Mirror Is Counted

@@ -23,9 +23,7 @@ A mirror frozen, cut off or slow costs no client's time and no restart of the pr
     [Tags]    PC-02
     ${proxy} =    Given A Proxy Mirrors    query_timeout=2 seconds
     ${load} =    And Clients Write All The Time    ${proxy}    ${WRITE_RATE}
-    When The Mirror Is Frozen And Goes On    ${load}
-    And The Link To The Mirror Is Cut And Healed    ${load}
-    And The Link To The Mirror Is Slow And Healed    ${load}
+    When The Mirror Is Frozen Cut Off And Slow In Turn    ${load}
     Then Mirroring Should Resume Within    ${load}    20 seconds
     And Clients Should Have Been As Fast As Before    ${load}
 

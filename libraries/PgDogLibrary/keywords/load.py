@@ -66,11 +66,17 @@ class SpeedKeywords:
             b: by whose.
             limit: below which the whole interval must be.
         """
-        name = "query with metrics / without"
-        return measure_paired(
-            name, self._asker("with metrics", a.target()), self._asker("without", b.target()), limit,
-            rounds=ROUNDS, operations_per_round=QUERIES,
-        )  # fmt: skip
+        measurement = measure_paired(
+            "query with metrics / without",
+            self._asker("with metrics", a.target()),
+            self._asker("without", b.target()),
+            limit,
+            rounds=ROUNDS,
+            operations_per_round=QUERIES,
+        )
+        assert measurement.paired is not None
+        record_value("cost of metrics", 100 * (measurement.paired.comparison.interval.ratio - 1), "%")
+        return measurement
 
     @keyword
     def queries_are_timed_in_turns_with_the_primary(self, proxy: Proxied) -> Measurement:
