@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from robot.run import run
 from robot.libdocpkg import LibraryDocumentation
+from robot.run import run
 from scipy.stats import binom
 
 from environments.config import ROOT
