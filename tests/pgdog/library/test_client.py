@@ -131,6 +131,12 @@ def test_who_vanishes_leaves_nothing_behind(beside):
     assert stored(beside) == {}
 
 
+def test_sessions_end_together(beside):
+    with clients(3, beside.target(), beside.place, beside.account) as opened:
+        assert [client.number for client in opened] == [1, 2, 3]
+    assert all(client.session.closed for client in opened)
+
+
 def test_sessions_that_were_open_are_closed_when_one_more_is_refused(beside):
     place = beside.place
     place.primary.do("app", "ALTER ROLE other CONNECTION LIMIT 3")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from robot import run
 from robot.libdocpkg import LibraryDocumentation
+from robot.run import run
 from scipy.stats import binom
 
 from environments.config import ROOT
@@ -23,6 +24,7 @@ from PgDogLibrary.ledger import Account
 from PgDogLibrary.readiness import Observed, assess
 
 library = PgDogLibrary()
+NO_PROXY: Any = None
 
 
 # -- exposure
@@ -165,9 +167,7 @@ def test_a_client_that_waited_is_told():
 
 def lasting(sizes=(), sessions=()):
     times = tuple(float(at) for at in range(len(sizes)))
-    return Lasting(
-        SimpleNamespace(), Memory("proxy", times, tuple(map(float, sizes))), {"mirror": list(sessions)}, 6000, 60.0
-    )
+    return Lasting(NO_PROXY, Memory("proxy", times, tuple(map(float, sizes))), {"mirror": list(sessions)}, 6000, 60.0)
 
 
 def test_sessions_that_grew_are_told():
@@ -192,7 +192,7 @@ def test_memory_that_rises_with_the_transactions_is_told(said):
 
 
 def test_what_the_test_began_ends_in_reverse_even_where_something_fails():
-    done = []
+    done: list[str] = []
     on_test_end(done.append, "first")
     on_test_end(lambda: 1 / 0)
     on_test_end(done.append, "last")

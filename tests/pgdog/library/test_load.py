@@ -23,7 +23,7 @@ def load(*windows, failed=()):
     bands = tuple(
         Band(label, start, end, ENOUGH) for label, start, end in zip(LABELS, starts, starts[1:], strict=False)
     )
-    return result_of(latencies, outcomes=outcomes, classes=("AssertionError",), bands=bands)
+    return result_of(latencies.tolist(), outcomes=outcomes.tolist(), classes=("AssertionError",), bands=bands)
 
 
 def with_tail(usual, slow, number):

@@ -95,6 +95,7 @@ def test_a_mirror_that_has_everything_is_equal(proxy):
     at_rest(proxy)
     found = evidence(proxy)
     assert not found.differs
+    assert found.transactions is not None
     assert found.transactions.acked == 3
     assert found.contents.rows[proxy.place.table("entries")] == (6, 6)
     assert silent_divergence(found).verdict is Verdict.PASS
@@ -106,6 +107,7 @@ def test_a_transaction_that_is_missing_without_a_count_is_silent_divergence(prox
     at_rest(proxy)
     proxy.place.mirror.do("app", f"DELETE FROM {proxy.place.table('entries')} WHERE seq = 2")
     found = evidence(proxy)
+    assert found.transactions is not None
     assert found.transactions.count(Fault.LOST) == 1
     judgement = silent_divergence(found)
     assert judgement.verdict is Verdict.FAIL
@@ -162,4 +164,5 @@ def test_a_right_file_is_told_to_serve_and_a_wrong_one_by_its_key(system):
     wrong = right.text.replace("[general]\n", "[general]\nmirror_exposrue = 1\n")
     assert _served(WrongFile("a typo", "mirror_exposrue", wrong, right.users), 5.0) is None
     problem = _served(WrongFile("a typo", "exposrue", wrong, right.users), 5.0)
+    assert problem is not None
     assert problem.startswith("a typo: 'exposrue' is not named in")

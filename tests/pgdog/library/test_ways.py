@@ -92,9 +92,12 @@ def test_what_fails_would_take_effect_on_a_mirror_that_ran_it(beside, monkeypatc
     def client(proxy, *arguments):
         one = real(proxy, *arguments)
         ordinary = one.refused
-        monkeypatch.setattr(
-            one, "refused", lambda statement, state: (refused.append(statement), ordinary(statement, state))
-        )
+
+        def refuse(statement, sqlstate):
+            refused.append(statement)
+            ordinary(statement, sqlstate)
+
+        monkeypatch.setattr(one, "refused", refuse)
         return one
 
     monkeypatch.setattr(Proxied, "client", client)

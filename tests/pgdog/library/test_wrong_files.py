@@ -10,16 +10,17 @@ import pytest
 
 from environments.config import ROOT
 from environments.pgdog import Written, filled, written
+from environments.sections.pgdog import Dialect
 from PgDogLibrary.wrong_files import OPTIONS, wrong_files
 from reference.pgdog.config import load
 from reference.toml_file import ConfigError
 
 PROGRAM = ROOT / "reference" / "pgdog" / "__main__.py"
-BLANKS = {
+BLANKS: dict[str, str | int] = {
     "port": 5000, "admin_port": 5001, "metrics_port": 5002, "primary_port": 5003, "mirror_port": 5004,
     "app_password": "a", "other_password": "o", "admin_password": "s",
 }  # fmt: skip
-DIALECTS = ("plan", "upstream")
+DIALECTS: tuple[Dialect, ...] = ("plan", "upstream")
 
 
 def right(dialect):
