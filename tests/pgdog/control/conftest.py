@@ -132,7 +132,7 @@ class Proxy:
 @pytest.fixture
 def proxy(tmp_path):
     """Makes running proxies, and ends them."""
-    made = []
+    made: list[Proxy] = []
 
     def make(*arguments, **named):
         made.append(Proxy(tmp_path / str(len(made)), *arguments, **named))

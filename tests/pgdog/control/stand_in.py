@@ -75,7 +75,7 @@ def count(tally: Tally, what: str, rest: list[str]) -> None:
 
 if __name__ == "__main__":
     relay = ModuleType("reference.pgdog.relay.server")
-    relay.MirrorProxy = StandIn
+    vars(relay)["MirrorProxy"] = StandIn
     sys.modules["reference.pgdog.relay"], sys.modules[relay.__name__] = ModuleType("reference.pgdog.relay"), relay
     from reference.pgdog.__main__ import main
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 import urllib.request
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -15,7 +16,7 @@ from tests.pgdog.control.conftest import HOST, Proxy, value
 from tests.waiting import until
 
 pytestmark = pytest.mark.servers
-SCENARIOS = {}
+SCENARIOS: dict[Defect, Callable[..., bool]] = {}
 GENERAL = "mirror_min_requests = 10\nmirror_min_runtime_hours = 0\nmirror_max_error_rate = 0.05\n"
 DONE, REFUSED = "succeed app app_mirror app 0.1", "fail app app_mirror app query"
 
@@ -215,7 +216,7 @@ def last_success(make):
 @pytest.fixture
 def make(tmp_path):
     """Makes proxies with a defect or without, and ends them."""
-    made = []
+    made: list[Proxy] = []
 
     def one(*options, general=GENERAL, ready=True):
         made.append(Proxy(tmp_path / str(len(made)), "plan", *options, general=general))

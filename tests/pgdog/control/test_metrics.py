@@ -14,7 +14,7 @@ from reference.pgdog.metrics.page import Page
 from reference.pgdog.metrics.text import Family, Writer
 from reference.pgdog.settings import Destination, Settings, Source
 from reference.pgdog.state import State
-from reference.pgdog.tally import Tallies
+from reference.pgdog.tally import Kind, Tallies
 from tests.pgdog.control.conftest import samples_of, value
 
 
@@ -44,7 +44,8 @@ def counted():
     tally.sample_out()
     for _ in range(2):
         tally.overflow()
-    for kind, times in (("connection", 3), ("query", 4), ("timeout", 1)):
+    kinds: tuple[tuple[Kind, int], ...] = (("connection", 3), ("query", 4), ("timeout", 1))
+    for kind, times in kinds:
         for _ in range(times):
             tally.fail(kind)
     for number in range(10):
@@ -133,7 +134,7 @@ def test_upstream_has_the_pools_of_the_mirror():
 
 @pytest.mark.parametrize("dialect", ["plan", "upstream"])
 def test_each_family_has_one_type_and_one_help_before_its_series(dialect):
-    heads = Counter()
+    heads: Counter[tuple[str, str]] = Counter()
     family = None
     for line in page(dialect).splitlines():
         if line.startswith("# "):
