@@ -32,7 +32,7 @@ After a restart clients reconnect, counters begin at zero, and what was counted 
     [Tags]    PC-03
     ${proxy} =    Given The Proxy Of The Environment
     When Client Asks    ${proxy}    60 queries
-    And The Proxy Is Killed And Started Again    ${proxy}
+    And The Proxy Is Stopped And Started Again    ${proxy}
     Then Counters Should Have Begun At Zero    ${proxy}
     When Client Asks    ${proxy}    30 queries
     Then Counters Over Both Lives Should Show    ${proxy}    attempted=90    reset=1    within=5 seconds

@@ -13,7 +13,7 @@ from robot.api.deco import keyword
 from EnvironmentLibrary.telling import say
 from environments.pgdog.options import Readiness
 from PgDogLibrary import scenarios
-from PgDogLibrary.counts import Moved
+from PgDogLibrary.counts import MirrorCounts, Moved
 from PgDogLibrary.keywords.base import declares, own_proxy
 from PgDogLibrary.proxied import Proxied
 from PgDogLibrary.readiness import Assessment, Observed, Thresholds, assess
@@ -42,10 +42,9 @@ class ReadinessKeywords:
         """
         readiness = Readiness(max_error_rate=most_errors, min_requests=least)
         proxy = own_proxy(replace(scenarios.exposed(1.0), readiness=readiness))
-        began = time.time()
         queries, failures = _traffic(after)
         _ask(proxy, queries, failures)
-        report, assessment = _both(proxy, readiness, began)
+        report, assessment = _both(proxy)
         if report is None:
             raise AssertionError("the console has no SHOW MIRROR READINESS")
         if (total := report.metrics["total"]) != queries + failures:
@@ -74,9 +73,19 @@ class ReadinessKeywords:
             raise ValueError(f"there is no condition '{of}'; there are {', '.join(CONDITIONS)}")
         readiness, work = CONDITIONS[of]
         proxy = own_proxy(replace(scenarios.exposed(1.0), readiness=readiness))
-        began = time.time()
         work(proxy)
-        _, assessment = _both(proxy, readiness, began)
+        self.migration_readiness_should_be(proxy, status, because)
+
+    @keyword
+    def migration_readiness_should_be(self, proxy: Proxied, status: Status, because: str = "") -> None:
+        """Compute readiness from the scraped numbers, as the plan has it; where the console tells it, both must agree.
+
+        Args:
+            proxy: whose own thresholds hold; it has mirrored since the test began with it.
+            status: `READY` or `NOT READY`.
+            because: how one of the reasons begins; left out: any.
+        """
+        _, assessment = _both(proxy)
         if assessment.status != status:
             raise AssertionError(
                 f"expected {status}, was {assessment.status} ({assessment.score:.1f}): {'; '.join(assessment.reasons)}"
@@ -86,31 +95,30 @@ class ReadinessKeywords:
         say(f"{status}: {'; '.join(assessment.reasons)}")
 
 
-def _both(proxy: Proxied, readiness: Readiness, began: float) -> tuple[Report | None, Assessment]:
+def assessed(proxy: Proxied, counted_so_far: Moved) -> Assessment:
+    """Judge readiness by what was counted since the test began with a proxy, and its own thresholds."""
+    return assess(_observed(proxy, counted_so_far.counts), _thresholds(proxy.options.readiness))
+
+
+def _both(proxy: Proxied) -> tuple[Report | None, Assessment]:
     """The console's report, where it has one, and what the numbers give; they must be the same.
 
     Raises:
         AssertionError: a line differs, or is not of its form.
     """
     at_rest(proxy, LONG_REST_SECONDS)
-    wanted = _thresholds(readiness)
-    before = _observed(proxy, began)
+    wanted = _thresholds(proxy.options.readiness)
+    before = _observed(proxy, counted(proxy))
     if not declares("readiness"):
         return None, assess(before, wanted)
     report = parse(asked(proxy.instance, "SHOW MIRROR READINESS").lines())
-    if (problem := difference(report, wanted, before, _observed(proxy, began))) is not None:
+    if (problem := difference(report, wanted, before, _observed(proxy, counted(proxy)))) is not None:
         raise AssertionError(problem)
     return report, assess(before, wanted)
 
 
-def _observed(proxy: Proxied, began: float) -> Observed:
-    return Observed.of(counted(proxy).total, (time.time() - began) / 3600)
-
-
-def assessed(proxy: Proxied, counted_so_far: Moved) -> Assessment:
-    """Judge readiness by what was counted since the test began with a proxy, and its own thresholds."""
-    observed = Observed.of(counted_so_far.counts.total, (time.time() - proxy.began) / 3600)
-    return assess(observed, _thresholds(proxy.options.readiness))
+def _observed(proxy: Proxied, counts: MirrorCounts) -> Observed:
+    return Observed.of(counts.total, (time.time() - proxy.began) / 3600)
 
 
 def _thresholds(readiness: Readiness) -> Thresholds:
