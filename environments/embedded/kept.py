@@ -212,14 +212,21 @@ def describe_pgdog(
         "PGUSER": app.user,
         "PGPASSWORD": app.password.value,
     }
-    by_hand = {f"{name.upper()}_PID": str(pid) for name, pid in processes.items()}
+    by_hand = {
+        "PGDOG_PRIMARY_PORT": str(where.primary.port),
+        "PGDOG_MIRROR_PORT": str(where.mirror.port),
+        "PGDOG_METRICS": where.metrics,
+        "PGDOG_STATE": str(state),
+        "PGDOG_LOGS": str(results / "sut"),
+        **{f"{name.upper()}_PID": str(pid) for name, pid in processes.items()},
+    }
     reach = _write_reach(state, secrets | by_hand | psql)
     environment = _write_environment(results, "pgdog", capabilities, addresses)
     return (
         "The services stay up:\n"
         f"  proxy {where.client}   primary {where.primary}   mirror {where.mirror}\n"
         f"  metrics {where.metrics}   console {where.admin.endpoint}, database {where.admin.database}\n"
-        f"  by hand:         . {reach}     (passwords, process ids; then: psql through the proxy, or the next line)\n"
+        f"  by hand:         . {reach}     (addresses, passwords, process ids; then: psql, curl, or the next line)\n"
         f"  test them again: ./run.sh --system pgdog --environment {environment}\n"
         f"  end them:        kill {keeper}"
     )

@@ -225,6 +225,11 @@ def test_what_is_kept_can_be_tested_by_the_external_driver(
     for line in (system.directory / "reach.sh").read_text(encoding="utf-8").splitlines():
         name, _, value = line.removeprefix("export ").partition("=")
         monkeypatch.setenv(name, value)
+    assert os.environ["PGDOG_PRIMARY_PORT"] == str(system.addresses.primary.port)
+    assert os.environ["PGDOG_MIRROR_PORT"] == str(system.addresses.mirror.port)
+    assert os.environ["PGDOG_METRICS"] == system.addresses.metrics
+    assert (Path(os.environ["PGDOG_STATE"]) / "proxy" / "pgdog.toml").is_file()
+    assert os.environ["PGDOG_LOGS"] == str(tmp_path / "sut")
     file = load_environment(str(tmp_path / "kept.yaml"))
     assert environments.preflight(file) == []
     external = environments.start_system("pgdog", file, tmp_path)
