@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -29,12 +29,15 @@ class Client:
         target: the proxy, a database as clients call it, a user.
         place: the tables of the test.
         account: what is known of all clients of this proxy.
+        settings: that it asks for when it connects.
     """
 
-    def __init__(self, target: Target, place: Place, account: Account) -> None:
+    def __init__(
+        self, target: Target, place: Place, account: Account, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.target, self.place, self.account = target, place, account
         self.number, self.seq = account.next_client(), 0
-        self.session: connection = connect(target, seconds=CONNECT_SECONDS)
+        self.session: connection = connect(target, seconds=CONNECT_SECONDS, settings=settings)
         self.session.autocommit = True
 
     def __enter__(self) -> Self:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 
+import asyncpg
+
 from PgDogLibrary.client import Client
+from PgDogLibrary.ledger import Fate
 from PgDogLibrary.proxied import Proxied
+from PgDogLibrary.ways import connected, insert_of
 from TemporalLibrary.core import wait_until
 
 CANCEL_SECONDS = 5.0
@@ -140,6 +145,24 @@ def _serialization_failure(proxy: Proxied) -> None:
         second.run("ROLLBACK")
 
 
+def _batch(proxy: Proxied) -> None:
+    """Of many rows sent at once one cannot be: none is there afterwards."""
+    asyncio.run(_batch_with_an_error(proxy))
+
+
+async def _batch_with_an_error(proxy: Proxied) -> None:
+    number, session = proxy.account.next_client(), await connected(proxy)
+    rows = [(1, part, "in vain") for part in range(5)] + [(1, None, "of no part")]
+    try:
+        await session.executemany(insert_of(proxy, number), rows)
+    except asyncpg.NotNullViolationError:
+        proxy.account.add(Fate.UNDONE, "app", "app")
+    else:
+        raise AssertionError("a batch with a row of no part was taken")
+    finally:
+        await session.close()
+
+
 WAYS: dict[str, Callable[[Proxied], None]] = {
     "a duplicate key": _duplicate_key,
     "a division by zero": _division_by_zero,
@@ -147,4 +170,5 @@ WAYS: dict[str, Callable[[Proxied], None]] = {
     "a cancelled statement": _cancelled,
     "a lock timeout": _lock_timeout,
     "a serialization failure": _serialization_failure,
+    "a batch with an error": _batch,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -47,9 +47,9 @@ class Proxied:
         name = pgdog().addresses.database if database == "app" else database
         return Target(self.instance.client, name, self.users[_USERS.index(user)])
 
-    def client(self, database: str = "app", user: str = "app") -> Client:
-        """Open a session; the caller closes it."""
-        return Client(self.target(database, user), self.place, self.account)
+    def client(self, database: str = "app", user: str = "app", settings: Mapping[str, str] | None = None) -> Client:
+        """Open a session, with settings asked for when it connects; the caller closes it."""
+        return Client(self.target(database, user), self.place, self.account, settings)
 
     @contextmanager
     def clients(self, number: int) -> Iterator[list[Client]]:

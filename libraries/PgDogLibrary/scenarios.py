@@ -201,6 +201,15 @@ def _mirror_goes_away(proxy: Proxied) -> None:
             client.write()
 
 
+def _sessions_have_settings(proxy: Proxied) -> None:
+    """Clients ask for settings when they connect, as drivers do: what they write depends on them."""
+    own = {"TimeZone": "America/New_York", "DateStyle": "SQL,DMY", "search_path": f"{proxy.place.name},pg_catalog"}
+    for number, (name, value) in enumerate(own.items()):
+        with proxy.client(settings={name: value}) as client:
+            client.run(f"INSERT INTO {proxy.place.table('uniques')} VALUES ({number}, current_setting('{name}'))")
+            client.write()
+
+
 def _await_refusal(link: str, within: float = CUT_SECONDS) -> None:
     where = pgdog().links[link]
 
@@ -241,6 +250,7 @@ CONTENTS: dict[str, Scenario] = {
     "transactions under exposure 0.5": SCENARIOS["half is sampled"],
     "statements that fail on the mirror only": SCENARIOS["statements fail on the mirror"],
     "two clients on the same rows": Scenario(_two_write_the_same_rows),
+    "clients with settings of their own": Scenario(_sessions_have_settings),
     "an overflow": SCENARIOS["the queue overflows"],
     "the mirror going away and coming back": Scenario(_mirror_goes_away),
 }

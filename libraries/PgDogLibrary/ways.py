@@ -89,9 +89,9 @@ def _outliving(proxy: Proxied, _: Path) -> None:
 
 
 async def _over_two_sessions(proxy: Proxied) -> None:
-    number, session = proxy.account.next_client(), await _connected(proxy)
+    number, session = proxy.account.next_client(), await connected(proxy)
     try:
-        put = await session.prepare(_insert(proxy, number))
+        put = await session.prepare(insert_of(proxy, number))
         for seq in range(1, ROWS + 1):
             if seq == ROWS // 2:
                 end_sessions_on_mirror(proxy)
@@ -101,7 +101,8 @@ async def _over_two_sessions(proxy: Proxied) -> None:
         await session.close()
 
 
-async def _connected(proxy: Proxied) -> asyncpg.Connection:
+async def connected(proxy: Proxied) -> asyncpg.Connection:
+    """Open a session of asyncpg."""
     target = proxy.target()
     return await asyncpg.connect(
         host=target.endpoint.host,
@@ -113,13 +114,14 @@ async def _connected(proxy: Proxied) -> asyncpg.Connection:
     )
 
 
-def _insert(proxy: Proxied, client: int) -> str:
+def insert_of(proxy: Proxied, client: int) -> str:
+    """Return the statement that writes a row with the parameters transaction, part and value."""
     return f"INSERT INTO {proxy.place.table('entries')} (client, seq, part, value) VALUES ({client}, $1, $2, $3)"
 
 
 async def _with_asyncpg(proxy: Proxied) -> None:
-    number, session = proxy.account.next_client(), await _connected(proxy)
-    put = _insert(proxy, number)
+    number, session = proxy.account.next_client(), await connected(proxy)
+    put = insert_of(proxy, number)
     try:
         for seq in range(1, ROWS + 1):
             await session.execute(put, seq, 0, f"asyncpg {seq}")

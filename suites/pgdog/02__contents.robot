@@ -35,7 +35,7 @@ After every scenario the contents are equal, or the difference is announced by t
     When Contents Are Equal Or Announced After    inserts, updates and deletes
     And Contents Are Equal Or Announced After    transactions under exposure 0.5
     And Contents Are Equal Or Announced After    statements that fail on the mirror only
-    And Contents Are Equal Or Announced After    two clients on the same rows
+    And Contents Are Equal Or Announced After    two clients on the same rows    clients with settings of their own
     And Contents Are Equal Or Announced After    an overflow
     Then Contents Are Equal Or Announced After    the mirror going away and coming back
 
@@ -44,7 +44,7 @@ What had no effect on the primary has none on the mirror, and what had is whole
     ${proxy} =    Given A Proxy Mirrors
     When Client Asks    ${proxy}    120 queries
     And Statements Fail On Primary    ${proxy}    a duplicate key    a division by zero    several statements at once
-    ...    a cancelled statement    a lock timeout    a serialization failure
+    ...    a cancelled statement    a lock timeout    a serialization failure    a batch with an error
     And Transactions Go On After A Savepoint    ${proxy}
     Then Mirror Should Hold What Primary Holds    ${proxy}    within=20 seconds
     And Mirror Should Be Safe To Cut Over To    ${proxy}

@@ -70,16 +70,24 @@ class ContentsKeywords:
         settle(transactions(proxy).judgement)
 
     @keyword(tags=["robot:continue-on-failure"])
-    def contents_are_equal_or_announced_after(self, name: str) -> None:
-        """Play a scenario through a proxy of its own; a difference between both servers must have been counted.
+    def contents_are_equal_or_announced_after(self, *names: str) -> None:
+        """Play scenarios, each through a proxy of its own; a difference between both servers must have been counted.
 
         Args:
-            name: `inserts, updates and deletes`, `transactions under exposure 0.5`, `statements that fail on the mirror
-              only`, `two clients on the same rows`, `an overflow` or `the mirror going away and coming back`.
+            *names: `inserts, updates and deletes`, `transactions under exposure 0.5`, `statements that fail on the
+              mirror only`, `two clients on the same rows`, `clients with settings of their own`, `an overflow` or `the
+              mirror going away and coming back`. All are played, whatever becomes of the first.
         """
-        proxy = own_proxy(scenarios.options_of(name))
-        scenarios.play(name, proxy)
-        self._equal_or_announced(proxy, f"{name}: ")
+        problems = []
+        for name in names:
+            proxy = own_proxy(scenarios.options_of(name))
+            scenarios.play(name, proxy)
+            try:
+                self._equal_or_announced(proxy, f"{name}: ")
+            except AssertionError as problem:
+                problems.append(str(problem))
+        if problems:
+            raise AssertionError("; ".join(problems))
 
     @keyword
     def contents_should_be_equal_or_announced(self, proxy: Proxied) -> None:
