@@ -134,13 +134,19 @@ def slower(through: LoadResult, direct: LoadResult) -> list[str]:
         direct: to the primary itself, in the same windows.
 
     Raises:
-        Inconclusive: nothing failed, and too little was answered in a window.
+        Inconclusive: nothing failed or was slower, and too little was answered in a window.
     """
     if failed := [window for window in through.windows_unchecked() if window.failed]:
         return [f"{window.label}: {window.failed} transactions failed ({window.errors})" for window in failed]
-    (before, *later), (yard, *later_yards) = through.windows(), direct.windows()
-    pairs = zip(later, later_yards, strict=True)
-    return [problem for now, yard_now in pairs if (problem := _slower(before, now, yard, yard_now)) is not None]
+    (before, *later), (yard, *later_yards) = through.windows_unchecked(), direct.windows_unchecked()
+    before.require(ENOUGH)
+    yard.require(ENOUGH)
+    told = [pair for pair in zip(later, later_yards, strict=True) if min(window.ok for window in pair) >= ENOUGH]
+    if found := [problem for now, yard_now in told if (problem := _slower(before, now, yard, yard_now)) is not None]:
+        return found
+    for window in (*later, *later_yards):
+        window.require(ENOUGH)
+    return []
 
 
 def _slower(before: SampleSet, now: SampleSet, yard_before: SampleSet, yard_now: SampleSet) -> str | None:
