@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from environments.system import Endpoint
+from environments.addresses import Endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class CounterKeywords:
         at_rest(proxy)
         if (problem := _different(proxy, expected)()) is not None:
             raise AssertionError(f"after all had come to rest, {problem}")
+        record_value("counted", took, "s")
         say(f"{_listed(expected)} after {took:.2f} s")
 
     @keyword

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from datetime import timedelta
 
 from robot.api.deco import keyword
 
-from EnvironmentLibrary.context import scaled, timed
+from EnvironmentLibrary.context import record_value, scaled, timed
 from EnvironmentLibrary.telling import say
 from environments.pgdog.options import ProxyOptions
 from environments.system import PgdogInstance, pgdog
@@ -41,8 +42,14 @@ class OperationKeywords:
             duration: of one start; the environment's `timeout_multiplier` lengthens it.
         """
         files = wrong_files(pgdog().configuration(OPTIONS), pgdog().addresses.dialect)
+        problems, slowest = [], 0.0
         with timed("start proxies with wrong files", "startup"):
-            problems = [problem for file in files if (problem := _served(file, scaled(duration))) is not None]
+            for file in files:
+                began = time.monotonic()
+                if (problem := _served(file, scaled(duration))) is not None:
+                    problems.append(problem)
+                slowest = max(slowest, time.monotonic() - began)
+        record_value("refused", slowest, "s")
         if problems:
             raise AssertionError(f"{len(problems)} of {len(files)} wrong files; {'; '.join(problems)}")
         say(f"{len(files)} wrong files, each refused by the name of its key")

@@ -8,6 +8,7 @@ from typing import Literal
 
 from robot.api.deco import keyword
 
+from EnvironmentLibrary.context import record_value
 from EnvironmentLibrary.telling import say
 from environments.pgdog.options import Mirrored, ProxyOptions
 from measurement.usage import ResidentMemory
@@ -135,6 +136,7 @@ class TrafficKeywords:
 
         with proxy.clients(clients) as opened, ThreadPoolExecutor(max_workers=clients) as pool:
             list(pool.map(work, opened))
+        record_value("at once", clients, "clients")
 
     # -- what they met -------------------------------------------------------------------------------------
 
@@ -168,6 +170,7 @@ class TrafficKeywords:
             raise AssertionError(
                 f"the proxy grew by {grown / MEGABYTE:.0f} MB, expected at most {most / MEGABYTE:g} MB"
             )
+        record_value("growth", grown / MEGABYTE, "MB")
         say(f"the proxy grew by {grown / MEGABYTE:.1f} MB")
 
 
