@@ -124,12 +124,12 @@ def test_memory_is_bounded_while_a_sink_is_away(nats: Nats, search: Search, obse
     publish(nats.url, [event(data=large) for _ in range(200)])
     until(lambda: observer.metrics()["retries"] >= 3, "several attempts")
     before = observer.rss()
-    for _ in range(10):
+    for _ in range(20):
         publish(nats.url, [event(data=large) for _ in range(200)])
-    until(lambda: observer.metrics()["pending"] == 2200, "all to be counted as pending")
-    assert observer.rss() - before < 60 * MIB, "the 2200 events have 110 MB"
+    until(lambda: observer.metrics()["pending"] == 4200, "all to be counted as pending")
+    assert observer.rss() - before < 85 * MIB, "the 4200 events have 210 MB"
     search.open()
-    until(lambda: len(search.documents) == 2200, "all to arrive", 30)
+    until(lambda: len(search.documents) == 4200, "all to arrive", 60)
 
 
 def test_services_may_come_in_any_order(
