@@ -271,7 +271,7 @@ class PgdogSystem(System, Protocol):
         """
 
     def end(self, instance: PgdogInstance) -> None:
-        """Stop a proxy that was launched."""
+        """End a proxy that was launched, at once."""
 
 
 @dataclass

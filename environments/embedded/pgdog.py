@@ -179,8 +179,8 @@ class EmbeddedPgdog(EmbeddedSystem):
         return proxy
 
     def end(self, instance: PgdogInstance) -> None:
-        """See `PgdogSystem.end`."""
-        instance.control.stop()
+        """See `PgdogSystem.end`. Whether a proxy stops when it is asked to is no matter of the test that had it."""
+        instance.control.kill()
 
     def _another(self) -> Proxy:
         self.launched += 1
