@@ -109,9 +109,10 @@ def test_another_proxy_has_databases_ports_and_files_of_its_own(system: Embedded
     assert another.options == options
     mirrored(system, another.client, "shop", "db_1", "second")
     assert asked(another.client, "other", system.users[0], "SELECT 1") == [(1,)]
-    system.end(another)
+    another.control.stop()
     wait_until(lambda: "not waited for" if another.exit_status() is None else None, 5, "its end to be known")
     assert another.exit_status() == 0
+    system.end(another)  # of one that has ended already
     assert asked(system.addresses.client, "app", system.users[0], "SELECT 1") == [(1,)]
 
 
