@@ -28,7 +28,7 @@ from PgDogLibrary.proxied import Proxied
 from PostgresLibrary.sessions import Target, connect
 from TemporalLibrary.core import wait_until
 
-ROUNDS = 60
+ROUNDS = 160
 QUERIES = 80  # of each side in a round
 RECONNECT_AFTER = 40  # transactions, after which a client of a lasting load comes anew
 LEAK_BYTES = 2000.0  # a transaction, above which memory has grown beyond doubt
